@@ -1,0 +1,1 @@
+"""Bring what sources say: one file per source, one fetcher, one archive."""

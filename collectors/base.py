@@ -1,0 +1,133 @@
+"""What a source is, what it asks for, what it gets, what it yields.
+
+A source is one file: constants on top, a commented column map, ``requests`` (a generator that
+yields a :class:`Request` and is handed the :class:`Capture`, so paging needs no socket) and a pure
+``parse``. Only ``collectors.fetch`` opens connections; only ``collectors.archive`` keeps bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import polars as pl
+
+from methodology import schemas
+
+Kind = Literal["tokens", "gpus", "volumes", "fx"]
+Mode = Literal["snapshot", "history"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to ask for.
+
+    ``url`` is absolute; ``params`` are added to its query; ``headers`` never carry secrets that
+    the caller would log: the fetcher adds the key named by the source's ``auth_env`` itself.
+    """
+
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: Literal["GET", "POST"] = "GET"
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A body as it was received, with when and from where.
+
+    ``body`` is the decoded content (after gzip or the like); ``sha256`` is its digest and the name
+    under which the archive keeps it. ``fetched_at`` is an aware UTC time.
+    """
+
+    source: str
+    url: str
+    body: bytes
+    fetched_at: datetime
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the body, 64 hex digits."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def observed_at(self) -> datetime:
+        """``fetched_at`` as the naive UTC time that frames store."""
+        return self.fetched_at.astimezone(UTC).replace(tzinfo=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What one capture yields: every row is in exactly one of these frames.
+
+    ``quotes``, ``volumes``, ``rates`` and ``rejections`` follow ``methodology.schemas``. Rows come
+    in a fixed order for the same bytes. ``seen`` is how many candidate rows the body held: rows
+    kept plus rows refused, so that nothing can vanish silently.
+    """
+
+    quotes: pl.DataFrame = field(default_factory=lambda: schemas.empty(schemas.Quote))
+    volumes: pl.DataFrame = field(default_factory=lambda: schemas.empty(schemas.Volume))
+    rates: pl.DataFrame = field(default_factory=lambda: schemas.empty(schemas.Rate))
+    rejections: pl.DataFrame = field(default_factory=lambda: schemas.empty(schemas.Rejection))
+
+    @property
+    def seen(self) -> int:
+        """Rows of every kind, refused ones included."""
+        frames = (self.quotes, self.volumes, self.rates, self.rejections)
+        return sum(rows.height for rows in frames)
+
+
+Requests = Callable[[str], Generator[Request, Capture, None]]
+"""``requests(base_url)``: yields requests, is sent each capture, returns when there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One admitted source and the terms on which it is read.
+
+    ``code_licence`` covers the software or repository that carries the figures, ``data_right`` is
+    what permits their use: they are two different things. ``tier`` is the evidence tier of its
+    rows. ``mode`` says whether one body is a snapshot or a dated history.
+    """
+
+    id: str
+    kind: Kind
+    url: str
+    parse: Callable[[Capture], Parsed]
+    requests: Requests
+    tier: str
+    code_licence: str
+    data_right: str
+    terms: str
+    mode: Mode = "snapshot"
+    auth_env: str | None = None
+    content_types: tuple[str, ...] = ("application/json",)
+    max_raw_bytes: int = 8 * 2**20
+    max_decoded_bytes: int = 32 * 2**20
+    deadline_seconds: float = 60.0
+
+
+def single_get(url: str) -> Generator[Request, Capture, None]:
+    """Yield one GET of ``url``: the request flow of most sources."""
+    yield Request(url=url)
+
+
+def rejection(
+    capture: Capture, provider: str, listing_id: str, reason: str, detail: str
+) -> dict[str, Any]:
+    """Return one Rejection row at the parse stage."""
+    return {
+        "source": capture.source,
+        "provider": provider,
+        "listing_id": listing_id,
+        "stage": "parse",
+        "reason": reason,
+        "detail": detail[:500],
+        "capture_sha256": capture.sha256,
+    }

@@ -1,0 +1,1 @@
+"""The one truth: append-only Merkle log, write-once batches, the single writer's lock."""

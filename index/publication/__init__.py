@@ -1,0 +1,1 @@
+"""Records: their fields, their canonical bytes."""

@@ -1,0 +1,1 @@
+"""Disposable projections of the ledger: the DuckDB analysts' file and Parquet."""

@@ -1,0 +1,1 @@
+"""What the benchmark is: rules, parameters, definitions and pure functions; no clock, no I/O."""

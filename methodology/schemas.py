@@ -1,0 +1,202 @@
+"""The frames that cross a boundary: their columns, units and meanings (rulebook 2).
+
+Each model is a Pandera model of a *collected* Polars frame (checks are skipped on lazy frames, so
+nothing lazy is ever validated). Unknown columns are an error; every column has a description that
+ends up in the analysts' file. Times are UTC, microseconds, stored without a zone. Hashes are 64
+lower-case hex digits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pandera.errors
+import pandera.polars as pa
+import polars as pl
+
+from methodology.errors import ParseError
+
+if TYPE_CHECKING:
+    from polars import Datetime as UTC
+else:
+    UTC = pl.Datetime("us")
+
+METERS = ("IN", "CIN", "OUT", "BAT_IN", "BAT_OUT", "GPU_H")
+"""Metered goods: input, cached input, output, batch input and output tokens; GPU-hours."""
+
+TENORS = ("on_demand", "spot", "community", "reserved", "other")
+"""What a GPU price buys; ``on_demand``: uncommitted, not interruptible, billed by the hour or less."""
+
+STATUSES = ("offered", "withdrawn", "unknown")
+"""``withdrawn``: the source says the offer ended. ``unknown``: it stopped giving a price."""
+
+TIERS = ("E1", "E2", "E3", "E4", "E5")
+"""Evidence, best first: executed, executable, posted by the seller, mirrored, estimated."""
+
+_HASH = r"^[0-9a-f]{64}$"
+
+
+class _Frame(pa.DataFrameModel):
+    class Config:
+        strict = True
+        ordered = True
+
+
+class Quote(_Frame):
+    """A price in the source's own words; one row per listing, meter and moment it was seen."""
+
+    source: pl.String = pa.Field(description="id of the source that was read")
+    provider: pl.String = pa.Field(description="seller, spelled as the source spells it")
+    listing_id: pl.String = pa.Field(description="the seller's or source's own product id")
+    meter: pl.String = pa.Field(isin=list(METERS), description="metered good")
+    price_text: pl.String = pa.Field(
+        nullable=True, description="the figure, verbatim; null unless status is offered"
+    )
+    quoted_unit: pl.String = pa.Field(
+        isin=["per_token", "per_ktok", "per_mtok", "per_gpu_hour", "per_instance_hour"],
+        description="what one price_text buys",
+    )
+    currency: pl.String = pa.Field(str_matches=r"^[A-Z]{3}$", description="ISO 4217 code")
+    tax_included: pl.Boolean = pa.Field(nullable=True, description="null: the source does not say")
+    tenor: pl.String = pa.Field(isin=list(TENORS), description="commitment; tokens: on_demand")
+    region: pl.String = pa.Field(nullable=True, description="the seller's region; null: any")
+    gpu_count: pl.Int32 = pa.Field(
+        nullable=True, ge=1, le=1024, description="GPUs in the priced instance"
+    )
+    window_start_min: pl.Int16 = pa.Field(
+        nullable=True, ge=0, lt=1440, description="tariff window start, UTC minute of the day"
+    )
+    window_end_min: pl.Int16 = pa.Field(
+        nullable=True, ge=0, lt=1440, description="tariff window end, UTC minute, exclusive"
+    )
+    effective_from: UTC = pa.Field(nullable=True, description="first moment of validity, if stated")
+    effective_to: UTC = pa.Field(nullable=True, description="end of validity, exclusive, if stated")
+    is_official_date: pl.Boolean = pa.Field(
+        description="effective_from is the seller's own date, not the day someone noticed"
+    )
+    status: pl.String = pa.Field(isin=list(STATUSES), description="is it on offer")
+    observed_at: UTC = pa.Field(description="when the source showed this row, UTC")
+    tier: pl.String = pa.Field(isin=list(TIERS), description="evidence tier")
+    capture_sha256: pl.String = pa.Field(str_matches=_HASH, description="digest of the body")
+
+
+class Volume(_Frame):
+    """A quantity sold or used over a period; the raw material of weights."""
+
+    source: pl.String = pa.Field(description="id of the source")
+    subject: pl.String = pa.Field(description="model or seller, as the source spells it")
+    meter: pl.String = pa.Field(
+        isin=["prompt", "completion", "reasoning", "cached", "total"],
+        description="what was counted; completion includes reasoning, prompt includes cached",
+    )
+    quantity: pl.Int64 = pa.Field(ge=0, description="tokens")
+    period_start: pl.Date = pa.Field(description="first day counted, UTC")
+    period_end: pl.Date = pa.Field(description="day after the last one counted, UTC")
+    as_of: UTC = pa.Field(description="when the source stated this figure")
+    capture_sha256: pl.String = pa.Field(str_matches=_HASH, description="digest of the body")
+
+
+class Rate(_Frame):
+    """A published currency reference rate."""
+
+    source: pl.String = pa.Field(description="id of the source")
+    base: pl.String = pa.Field(str_matches=r"^[A-Z]{3}$", description="one unit of this ...")
+    quote: pl.String = pa.Field(str_matches=r"^[A-Z]{3}$", description="... costs this currency")
+    rate_text: pl.String = pa.Field(description="the rate, verbatim")
+    ref_date: pl.Date = pa.Field(description="day the rate is for")
+    capture_sha256: pl.String = pa.Field(str_matches=_HASH, description="digest of the body")
+
+
+class Rejection(_Frame):
+    """A row that was refused, with the reason; nothing vanishes without one."""
+
+    source: pl.String = pa.Field(description="id of the source")
+    provider: pl.String = pa.Field(description="seller as spelled, or empty")
+    listing_id: pl.String = pa.Field(description="product id, or empty")
+    stage: pl.String = pa.Field(isin=["parse", "validate", "normalise", "eligibility"])
+    reason: pl.String = pa.Field(str_matches=r"^[A-Z][A-Z0-9_]+$", description="reason code")
+    detail: pl.String = pa.Field(description="field and value, in words")
+    capture_sha256: pl.String = pa.Field(str_matches=_HASH, description="digest of the body")
+
+
+class Observation(_Frame):
+    """One canonical price: exact integer, mapped instrument, mapped legal group."""
+
+    observation_id: pl.String = pa.Field(
+        str_matches=_HASH, description="SHA-256 over the row's own canonical content"
+    )
+    source: pl.String = pa.Field(description="id of the source")
+    provider: pl.String = pa.Field(description="provider id of the register")
+    group: pl.String = pa.Field(description="legal group: one vote")
+    provider_class: pl.String = pa.Field(description="first_party, host, HYP, NEO, MKT ...")
+    instrument_id: pl.String = pa.Field(description="the standard good")
+    listing_id: pl.String = pa.Field(description="the source's product id")
+    meter: pl.String = pa.Field(isin=list(METERS), description="metered good")
+    price_nano: pl.Int64 = pa.Field(
+        nullable=True, ge=0, le=10**15, description="1e-9 currency per Mtok or GPU-hour"
+    )
+    unit: pl.String = pa.Field(
+        isin=["usd_per_mtok", "cny_per_mtok", "usd_per_gpu_hour"], description="canonical unit"
+    )
+    is_inexact: pl.Boolean = pa.Field(description="the text did not fit nano-units exactly")
+    tenor: pl.String = pa.Field(isin=list(TENORS), description="commitment")
+    region: pl.String = pa.Field(nullable=True, description="the seller's region; null: any")
+    gpu_count: pl.Int32 = pa.Field(nullable=True, description="GPUs in the priced instance")
+    window_start_min: pl.Int16 = pa.Field(nullable=True, description="tariff window, UTC minute")
+    window_end_min: pl.Int16 = pa.Field(nullable=True, description="tariff window, exclusive")
+    effective_from: UTC = pa.Field(nullable=True, description="stated start of validity")
+    effective_to: UTC = pa.Field(nullable=True, description="stated end of validity, exclusive")
+    is_official_date: pl.Boolean = pa.Field(description="the seller's own effective date")
+    status: pl.String = pa.Field(isin=list(STATUSES), description="is it on offer")
+    observed_at: UTC = pa.Field(description="when the source showed it")
+    tier: pl.String = pa.Field(isin=list(TIERS), description="evidence tier")
+    licence_id: pl.String = pa.Field(description="right under which the row is used")
+    capture_sha256: pl.String = pa.Field(str_matches=_HASH, description="digest of the body")
+
+
+def schema_of(model: type[pa.DataFrameModel]) -> dict[str, pl.DataType]:
+    """Return the Polars schema of a frame model: column name to data type, in order."""
+    columns = model.to_schema().columns
+    return {name: cast(Any, column.dtype).type for name, column in columns.items()}
+
+
+def describe(model: type[pa.DataFrameModel]) -> dict[str, str]:
+    """Return column name to description, in order; the analysts' file carries them as comments."""
+    return {n: c.description or "" for n, c in model.to_schema().columns.items()}
+
+
+def empty(model: type[pa.DataFrameModel]) -> pl.DataFrame:
+    """Return a frame of the model without rows."""
+    return pl.DataFrame(schema=schema_of(model))
+
+
+def frame(model: type[pa.DataFrameModel], rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows as a frame of the model; missing keys become null, unknown keys are an error."""
+    schema = schema_of(model)
+    unknown = {key for row in rows for key in row} - set(schema)
+    if unknown:
+        raise ValueError(f"{model.__name__} has no column {sorted(unknown)}")
+    return pl.DataFrame(
+        {name: [row.get(name) for row in rows] for name in schema}, schema=schema, strict=True
+    )
+
+
+def validate(model: type[pa.DataFrameModel], rows: pl.DataFrame, where: str) -> pl.DataFrame:
+    """Return ``rows`` unchanged when they satisfy the model.
+
+    Args:
+        model: one of the models of this module.
+        rows: a collected frame (a lazy one would pass unchecked and is refused by type).
+        where: source or file, for the message.
+
+    Raises:
+        ParseError: names the source, the column and the first offending values.
+    """
+    if not isinstance(rows, pl.DataFrame):
+        raise TypeError("validate needs a collected frame")
+    try:
+        return cast(pl.DataFrame, model.validate(rows, lazy=True))
+    except pandera.errors.SchemaErrors as error:
+        cases = error.failure_cases.head(3).rows(named=True)
+        told = "; ".join(f"{c['column']}: {c['check']} ({c['failure_case']})" for c in cases)
+        raise ParseError(where, "SCHEMA", f"{model.__name__} refused: {told}") from error
