@@ -17,7 +17,7 @@ import polars as pl
 from methodology.errors import ParseError
 
 if TYPE_CHECKING:
-    from polars import Datetime as UTC
+    from polars import Datetime as UTC  # noqa: N814
 else:
     UTC = pl.Datetime("us")
 
@@ -25,7 +25,7 @@ METERS = ("IN", "CIN", "OUT", "BAT_IN", "BAT_OUT", "GPU_H")
 """Metered goods: input, cached input, output, batch input and output tokens; GPU-hours."""
 
 TENORS = ("on_demand", "spot", "community", "reserved", "other")
-"""What a GPU price buys; ``on_demand``: uncommitted, not interruptible, billed by the hour or less."""
+"""What a GPU price buys; ``on_demand``: uncommitted, not interruptible, billed per hour or less."""
 
 STATUSES = ("offered", "withdrawn", "unknown")
 """``withdrawn``: the source says the offer ended. ``unknown``: it stopped giving a price."""
