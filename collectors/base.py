@@ -18,7 +18,7 @@ import polars as pl
 from methodology import schemas
 
 Kind = Literal["tokens", "gpus", "volumes", "fx"]
-Mode = Literal["snapshot", "history"]
+Mode = Literal["snapshot", "history", "schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ class Source:
 
     ``code_licence`` covers the software or repository that carries the figures, ``data_right`` is
     what permits their use: they are two different things. ``tier`` is the evidence tier of its
-    rows. ``mode`` says whether one body is a snapshot or a dated history.
+    rows. ``mode``: one body is a ``snapshot`` of now, a dated ``history`` of what was seen when,
+    or a ``schedule`` whose rows carry the seller's own dates of validity.
     """
 
     id: str

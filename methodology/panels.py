@@ -1,0 +1,245 @@
+"""Candidates and frozen panels: who may count, with what weight, from when (rulebook 5, 8.1).
+
+A vintage is a panel frozen on one day: its legal groups, the one source that serves each, their
+published weights and the estimator that its size calls for. The index of month M uses the vintage
+frozen on the first index day of M-3; an index too young for that uses its ``BOOTSTRAP`` vintage,
+frozen on the first day with enough groups. Where no panel could be frozen on the due day (the
+sources did not cover it) the vintage in force stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import polars as pl
+
+from methodology import clock
+from methodology.definition import Methodology, RateDefinition
+from methodology.estimators import MEDIAN, TRIM25, TRIM40
+from methodology.weights import panel_weights
+
+BOOTSTRAP = "BOOTSTRAP"
+
+SETTLEMENT_TIERS = ("E1", "E2", "E3")
+"""Evidence a settlement print admits by itself; E4 would need an E3 beside it (rulebook 2.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vintage:
+    """One frozen panel.
+
+    ``groups`` in id order, with the ``sources`` that serve them and ``weights`` in units of 1e-8;
+    ``volumes`` are the quantities behind the weights (``None`` for equal weights), ``basis`` their
+    rank (``V4`` equal), ``estimator`` the name fixed by the panel's size.
+    """
+
+    id: str
+    frozen_on: date
+    groups: tuple[str, ...]
+    sources: tuple[str, ...]
+    weights: tuple[int, ...]
+    volumes: tuple[int | None, ...]
+    basis: str
+    estimator: str
+
+    def as_record(self) -> dict[str, object]:
+        """Return the vintage as the plain content of a basket record."""
+        members = [
+            {"group": g, "source": s, "weight": f"{w // 10**8}.{w % 10**8:08d}"}
+            for g, s, w in zip(self.groups, self.sources, self.weights, strict=True)
+        ]
+        return {
+            "vintage": self.id,
+            "frozen_on": self.frozen_on.isoformat(),
+            "estimator": self.estimator,
+            "volume_rank": self.basis,
+            "members": members,
+        }
+
+
+def candidates(prices: pl.DataFrame, definition: RateDefinition, meter: str) -> pl.DataFrame:
+    """Return who could count for one index, one row per day, legal group and source.
+
+    Of several offers of one group the one that a new customer would take stands: for GPU-hours
+    the 8-GPU node, else the largest; then the lowest price; then the listing id. Where a regional
+    twin has no price that day the other speaks for the group.
+
+    Args:
+        prices: the output of ``representative.blend``.
+        definition: the index.
+        meter: one of its meters.
+
+    Returns:
+        day, group, source, provider, listing_id, price_nano, is_confirmed, is_suspect, seen_us,
+        tier, observation_id, ``reason`` (null: admitted; else why it cannot count), sorted by day,
+        group, source. Refused offers are kept beside the admitted one so that they can be shown.
+    """
+    right_good = (
+        (pl.col("instrument_id") == definition.instrument)
+        & (pl.col("meter") == meter)
+        & (pl.col("tenor") == definition.tenor)
+        & pl.col("source").is_in(definition.sources)
+        & pl.col("unit").is_in(["usd_per_mtok", "usd_per_gpu_hour"])
+    )
+    rows = prices.filter(right_good)
+    reason: Any = pl.when(~pl.col("provider_class").is_in(definition.classes)).then(
+        pl.format("CLASS_{}", pl.col("provider_class").str.to_uppercase())
+    )
+    if definition.regions:
+        reason = reason.when(~pl.col("region").is_in(definition.regions).fill_null(False)).then(
+            pl.lit("REGION_NOT_IN_INDEX")
+        )
+    if definition.admission == "settlement":
+        reason = reason.when(~pl.col("tier").is_in(SETTLEMENT_TIERS)).then(
+            pl.format("EVIDENCE_{}_NOT_ADMISSIBLE", pl.col("tier"))
+        )
+    rows = rows.with_columns(reason.otherwise(None).alias("reason"))
+    gpus = pl.col("gpu_count").fill_null(0)
+    best_first = rows.with_columns((gpus == 8).alias("is_node"), gpus.alias("gpus")).sort(
+        ["day", "group", "source", "is_node", "gpus", "price_nano", "provider", "listing_id"],
+        descending=[False, False, False, True, True, False, False, False],
+    )
+    rank = pl.int_range(pl.len()).over(
+        ["day", "group", "source", pl.col("reason").is_null()], mapping_strategy="group_to_rows"
+    )
+    return best_first.with_columns(
+        pl.when((rank > 0) & pl.col("reason").is_null())
+        .then(pl.lit("OTHER_OFFER_OF_GROUP"))
+        .otherwise("reason")
+        .alias("reason")
+    ).select(
+        "day",
+        "group",
+        "source",
+        "provider",
+        "listing_id",
+        "price_nano",
+        "is_confirmed",
+        "is_suspect",
+        "seen_us",
+        "tier",
+        "observation_id",
+        "reason",
+    )
+
+
+def estimator_for(members: int, rules: Methodology) -> str:
+    """Return the estimator that a panel of this many groups calls for (rulebook 7.1)."""
+    if members >= rules.estimator.trimmed_40:
+        return TRIM40
+    return TRIM25 if members >= rules.estimator.trimmed_25 else MEDIAN
+
+
+def weights_for(
+    volumes: Sequence[int | None], basis: str, estimator: str, rules: Methodology
+) -> tuple[int, ...]:
+    """Return published weights for a panel (or what is left of it) under its estimator."""
+    limits = rules.weights
+    largest = estimator == TRIM40
+    return tuple(
+        panel_weights(
+            volumes,
+            rooted=basis in ("V2", "V3"),
+            cap_floor=limits.cap_largest_panels if largest else limits.cap_floor,
+            cap_numerator=Fraction(0) if largest else limits.cap_numerator,
+        )
+    )
+
+
+def freeze(
+    vintage_id: str,
+    frozen_on: date,
+    rows: pl.DataFrame,
+    definition: RateDefinition,
+    rules: Methodology,
+    volumes: Mapping[str, int] | None = None,
+) -> Vintage:
+    """Return the panel of one day: every admitted group, each served by its first source.
+
+    Args:
+        vintage_id: ``BOOTSTRAP`` or the delivery month, ``2026-08``.
+        frozen_on: the day.
+        rows: :func:`candidates` rows of that day, admitted ones only.
+        definition: for the order of its sources.
+        rules: weights, caps, estimator sizes.
+        volumes: quantity per legal group, of one rank (V2, router-observed); used when they are
+            known for three quarters of the groups, otherwise the weights are equal (V4).
+    """
+    rank = {source: place for place, source in enumerate(definition.sources)}
+    chosen = (
+        rows.with_columns(
+            pl.col("source").replace_strict(rank, return_dtype=pl.Int64).alias("rank")
+        )
+        .sort("group", "rank")
+        .unique("group", keep="first", maintain_order=True)
+    )
+    groups = chosen["group"].to_list()
+    estimator = estimator_for(len(groups), rules)
+    known = [(volumes or {}).get(group) for group in groups]
+    has_rank = 4 * sum(v is not None for v in known) >= 3 * len(groups)
+    basis, quantities = ("V2", known) if volumes and has_rank else ("V4", [None] * len(groups))
+    return Vintage(
+        id=vintage_id,
+        frozen_on=frozen_on,
+        groups=tuple(groups),
+        sources=tuple(chosen["source"].to_list()),
+        weights=weights_for(quantities, basis, estimator, rules),
+        volumes=tuple(quantities),
+        basis=basis,
+        estimator=estimator,
+    )
+
+
+def start_size(definition: RateDefinition, rules: Methodology) -> int:
+    """Return how many groups a vintage needs to exist."""
+    return rules.estimator.small_panel if definition.small_panel else rules.vintage.start_groups
+
+
+def vintages(
+    admitted: pl.DataFrame,
+    index_days: Sequence[date],
+    definition: RateDefinition,
+    rules: Methodology,
+    volumes: Mapping[str, int] | None = None,
+) -> list[Vintage | None]:
+    """Return the vintage in force on each index day, ``None`` before the index can start.
+
+    Args:
+        admitted: :func:`candidates` rows without a reason, all days.
+        index_days: the days, unbroken; ``day`` in ``admitted`` counts in this list.
+        definition: the index.
+        rules: sizes, lead time.
+        volumes: see :func:`freeze`.
+    """
+    need = start_size(definition, rules)
+    sizes = admitted.group_by("day").agg(pl.col("group").n_unique().alias("groups"))
+    enough = {d for d, n in sizes.rows() if n >= need}
+    if not enough:
+        return [None] * len(index_days)
+    first = min(enough)
+    by_day = admitted.partition_by("day", as_dict=True)
+    made: dict[str, Vintage] = {}
+
+    def make(vintage_id: str, day: int) -> Vintage:
+        if vintage_id not in made:
+            rows = by_day[(day,)]
+            made[vintage_id] = freeze(vintage_id, index_days[day], rows, definition, rules, volumes)
+        return made[vintage_id]
+
+    place = {day: n for n, day in enumerate(index_days)}
+    found: list[Vintage | None] = []
+    for n, day in enumerate(index_days):
+        freeze_day = place.get(clock.month_start(day, -rules.vintage.months_ahead), -1)
+        if n < first:
+            found.append(None)
+        elif freeze_day in enough:
+            found.append(make(f"{day:%Y-%m}", freeze_day))
+        elif n > first and found[-1] is not None:
+            found.append(found[-1])  # no panel could be frozen on that day: the last one stays
+        else:
+            found.append(make(BOOTSTRAP, first))
+    return found

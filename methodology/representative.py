@@ -1,0 +1,361 @@
+"""One representative price per offer and index day (rulebook 4).
+
+The road: tariff windows collapse to their around-the-clock mean; observations become *segments*,
+intervals in which one price was the last thing seen; each hourly partition of the input window
+takes the price of the segment it ends in; the representative price is the time-weighted median of
+the partitions. A posted price therefore counts once it has stood for more than half the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from methodology import clock
+from methodology.definition import Methodology
+from methodology.eligibility import SERIES
+
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+
+_KEY = [*SERIES, "group", "provider_class"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the sources at hand can speak about.
+
+    ``spans``: source, mode, covered_from, covered_to (naive UTC, end exclusive), one row per
+    unbroken interval. ``captures``: source, captured_at, one row per body of a snapshot source.
+
+    Modes: a ``snapshot`` speaks from one capture to the next, at most the fetch-age limit; a
+    ``history`` of dated changes counts as observed at every midnight inside its spans and never
+    after them; a ``schedule`` carries the seller's own dates of validity.
+    """
+
+    spans: pl.DataFrame
+    captures: pl.DataFrame
+
+
+def collapse_tariffs(observations: pl.DataFrame) -> pl.DataFrame:
+    """Return observations without tariff windows: each schedule becomes its 24-hour mean.
+
+    A schedule is the set of rows of one series, meter and moment: at most one row without a
+    window (the price outside any window) and rows with windows, which may wrap midnight. The mean
+    is exact over 1,440 minutes and rounded half up once to nano-units (vector TV18). When the
+    windows leave minutes that no price covers, or overlap, or one price is missing, the price is
+    null: half a tariff is not a price.
+    """
+    moment = [*_KEY, "observed_at", "effective_from", "effective_to"]
+    tariff = pl.col("window_start_min").is_not_null()
+    is_tariff = tariff.any().over(moment)
+    plain = observations.filter(~is_tariff)
+    windowed = observations.filter(is_tariff)
+    if windowed.is_empty():
+        return plain.drop("window_start_min", "window_end_min")
+    start = pl.col("window_start_min").cast(pl.Int64)
+    length = (pl.col("window_end_min").cast(pl.Int64) - start) % 1440
+    length = pl.when(length == 0).then(1440).otherwise(length)
+    inside = length.filter(tariff).sum()
+    base = pl.col("price_nano").filter(~tariff)
+    in_windows = (pl.col("price_nano") * length).filter(tariff).sum()
+    outside = pl.when(inside == 1440).then(0).otherwise(base.first() * (1440 - inside))
+    is_whole = (
+        (inside <= 1440)
+        & (base.len() <= 1)
+        & ((inside == 1440) | (base.len() == 1))
+        & pl.col("price_nano").is_not_null().all()
+    )
+    collapsed = (
+        windowed.sort("window_start_min", nulls_last=False)
+        .group_by(moment, maintain_order=True)
+        .agg(
+            pl.when(is_whole).then((2 * (in_windows + outside) + 1440) // 2880).alias("price_nano"),
+            pl.col("observation_id").str.join("+"),
+            pl.col("is_official_date").all(),
+            pl.col("is_inexact").any(),
+            pl.when(is_whole).then(pl.lit("offered")).otherwise(pl.lit("unknown")).alias("status"),
+            pl.col("tier").max(),
+            pl.col("licence_id").first(),
+            pl.col("capture_sha256").first(),
+        )
+    )
+    plain = plain.drop("window_start_min", "window_end_min")
+    return pl.concat([plain, collapsed.select(plain.columns)])
+
+
+def segments(observations: pl.DataFrame, coverage: Coverage, rules: Methodology) -> pl.DataFrame:
+    """Return the intervals in which each price was the last thing seen of its series.
+
+    Args:
+        observations: ``schemas.Observation`` rows, any order.
+        coverage: spans and captures of the sources; rows of a source without a span are unused.
+        rules: for the fetch-age limit.
+
+    Returns:
+        One row per interval, sorted by series and start: the series columns, ``price_nano``
+        (never null), ``from_us`` and ``until_us`` (microseconds UTC, end exclusive), ``run_us``
+        (start of the unbroken run of this price), ``mode``, ``is_official_date``, ``tier``,
+        ``observation_id`` (joined by ``+`` where a tariff was collapsed).
+    """
+    rows = collapse_tariffs(observations).join(
+        coverage.spans.select("source", "mode").unique(), on="source", how="inner"
+    )
+    is_schedule = pl.col("mode") == "schedule"
+    seen, stated = pl.col("observed_at").dt.epoch("us"), pl.col("effective_from").dt.epoch("us")
+    start = (
+        pl.when(is_schedule)
+        .then(stated.fill_null(0))
+        .otherwise(pl.max_horizontal(seen, stated.fill_null(0)))
+    )
+    series = [*_KEY, "mode"]
+    rows = rows.with_columns(start.alias("from_us")).sort(
+        [*series, "from_us", "observed_at", "observation_id"], nulls_last=True
+    )
+    rows = rows.with_columns(
+        pl.col("from_us").shift(-1).over(series).alias("next_us"),
+        pl.col("effective_to").dt.epoch("us").alias("to_us"),
+    )
+    rows = rows.join(
+        _capture_ends(rows, coverage.captures), on=["source", "observed_at"], how="left"
+    )
+    limit = seen + rules.window.max_fetch_age_hours * HOUR_US
+    until = pl.min_horizontal(
+        "next_us",
+        "to_us",
+        pl.when(pl.col("mode") == "snapshot").then(pl.min_horizontal("capture_end_us", limit)),
+    )
+    rows = rows.with_columns(until.alias("until_us"))
+    clipped = rows.join(
+        coverage.spans.select(
+            "source",
+            pl.col("covered_from").dt.epoch("us").alias("span_from_us"),
+            pl.col("covered_to").dt.epoch("us").alias("span_to_us"),
+        ),
+        on="source",
+        how="inner",
+    ).with_columns(
+        pl.max_horizontal("from_us", "span_from_us").alias("from_us"),
+        pl.min_horizontal("until_us", "span_to_us").alias("until_us"),
+    )
+    alive = clipped.filter(
+        (pl.col("from_us") < pl.col("until_us")) & pl.col("price_nano").is_not_null()
+    )
+    alive = alive.sort([*series, "from_us"], nulls_last=True)
+    breaks = (
+        (pl.col("price_nano") != pl.col("price_nano").shift(1))
+        | (pl.col("from_us") > pl.col("until_us").shift(1))
+    ).fill_null(True)
+    return (
+        alive.with_columns(breaks.over(series).cum_sum().over(series).alias("run"))
+        .with_columns(pl.col("from_us").min().over([*series, "run"]).alias("run_us"))
+        .select(
+            *_KEY,
+            "mode",
+            "price_nano",
+            "from_us",
+            "until_us",
+            "run_us",
+            "is_official_date",
+            "tier",
+            "observation_id",
+        )
+    )
+
+
+def _capture_ends(rows: pl.DataFrame, captures: pl.DataFrame) -> pl.DataFrame:
+    """Return, per source and moment seen, when the source's *next* body was captured."""
+    moments = rows.select("source", "observed_at").unique().sort("source", "observed_at")
+    own = captures.select("source", "captured_at").unique().sort("source", "captured_at")
+    own = own.with_columns(
+        pl.col("captured_at").shift(-1).over("source").dt.epoch("us").alias("capture_end_us")
+    )
+    joined = moments.join_asof(
+        own,
+        left_on="observed_at",
+        right_on="captured_at",
+        by="source",
+        strategy="forward",
+        check_sortedness=False,
+    )
+    return joined.select("source", "observed_at", "capture_end_us")
+
+
+def window_table(session: str, index_days: Sequence[date]) -> pl.DataFrame:
+    """Return index days with their windows: ref_date, day, open_us, cut_us, partitions.
+
+    ``day`` counts from 0 in the given order, which must be unbroken calendar days.
+    """
+    bounds = [clock.window(session, day) for day in index_days]
+    epoch = datetime(1970, 1, 1)
+    opens = [(a - epoch) // timedelta(microseconds=1) for a, _ in bounds]
+    cuts = [(b - epoch) // timedelta(microseconds=1) for _, b in bounds]
+    return pl.DataFrame(
+        {
+            "ref_date": list(index_days),
+            "day": range(len(index_days)),
+            "open_us": opens,
+            "cut_us": cuts,
+        },
+        schema={"ref_date": pl.Date, "day": pl.Int64, "open_us": pl.Int64, "cut_us": pl.Int64},
+    ).with_columns(((pl.col("cut_us") - pl.col("open_us")) // HOUR_US).alias("partitions"))
+
+
+def representative_prices(
+    pieces: pl.DataFrame, windows: pl.DataFrame, rules: Methodology
+) -> pl.DataFrame:
+    """Return one representative price per series and index day.
+
+    Args:
+        pieces: the output of :func:`segments`.
+        windows: the output of :func:`window_table`.
+        rules: for the confirmation interval.
+
+    Returns:
+        The series columns with ``day``, ``price_nano`` (median of the hourly partitions; at an
+        exact tie of two prices, the one that stood first), ``is_confirmed`` (an official date, or
+        seen twice at least ``confirm_after_hours`` apart by the cut-off), ``seen_us`` (last time
+        seen by the cut-off), ``tier``, ``observation_id``. A series with prices in half of the
+        partitions or fewer has no row: it has no representative price that day.
+    """
+    spread = _spread(pieces, windows)
+    if spread.is_empty():
+        return spread.select(
+            *_KEY, "day", "price_nano", "is_confirmed", "seen_us", "tier", "observation_id"
+        )
+    confirm = rules.window.confirm_after_hours * HOUR_US
+    midnight = (pl.min_horizontal("cut_us", pl.col("until_us") - 1) // DAY_US) * DAY_US
+    seen = (
+        pl.when(pl.col("mode") == "snapshot")
+        .then("from_us")
+        .otherwise(pl.max_horizontal("from_us", midnight))
+    )
+    spread = spread.with_columns(seen.alias("seen_us"))
+    offer = [*_KEY, "day"]
+    by_price = (
+        spread.sort("from_us")
+        .group_by([*offer, "price_nano"], maintain_order=True)
+        .agg(
+            pl.col("count").sum(),
+            pl.col("from_us").min(),
+            pl.col("partitions").first(),
+            (pl.col("is_official_date") | (pl.col("seen_us") - pl.col("run_us") >= confirm))
+            .last()
+            .alias("is_confirmed"),
+            pl.col("seen_us").last(),
+            pl.col("tier").last(),
+            pl.col("observation_id").last(),
+        )
+        .sort([*offer, "price_nano"], nulls_last=True)
+        .with_columns(
+            (2 * pl.col("count").cum_sum().over(offer)).alias("twice"),
+            pl.col("count").sum().over(offer).alias("total"),
+        )
+        .filter(2 * pl.col("total") > pl.col("partitions"))
+    )
+    at_half = pl.col("twice") == pl.col("total")
+    is_low = (pl.col("twice") >= pl.col("total")) & (
+        (pl.col("twice") - 2 * pl.col("count")) < pl.col("total")
+    )
+    after_half = at_half.shift(1, fill_value=False).over(offer)
+    candidates = by_price.with_columns(after_half.alias("after_half")).filter(
+        is_low | pl.col("after_half")
+    )
+    chosen = candidates.sort("from_us").group_by(offer, maintain_order=True).first()
+    return chosen.select(
+        *offer, "price_nano", "is_confirmed", "seen_us", "tier", "observation_id"
+    ).sort(offer, nulls_last=True)
+
+
+def _spread(pieces: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """Return segments times index days, with the number of partitions each one prices."""
+    opens, cuts = windows["open_us"].to_numpy(), windows["cut_us"].to_numpy()
+    start, end = pieces["from_us"].to_numpy(), pieces["until_us"].to_numpy()
+    first = np.searchsorted(cuts, start, side="left")
+    last = np.searchsorted(opens, end - HOUR_US, side="left") - 1
+    spans = np.maximum(0, last - first + 1)
+    row = np.repeat(np.arange(len(start)), spans)
+    offset = np.arange(len(row)) - np.repeat(np.cumsum(spans) - spans, spans)
+    day = first[row] + offset if len(row) else row
+    spread = (
+        pieces[row]
+        .with_columns(pl.Series("day", day, dtype=pl.Int64))
+        .join(windows.select("day", "open_us", "cut_us", "partitions"), on="day", how="left")
+    )
+    since, until = pl.col("from_us") - pl.col("open_us"), pl.col("until_us") - pl.col("open_us")
+    low = pl.max_horizontal((since + HOUR_US - 1) // HOUR_US, 1)
+    high = pl.min_horizontal((until - 1) // HOUR_US, "partitions")
+    return spread.with_columns((high - low + 1).alias("count")).filter(pl.col("count") > 0)
+
+
+def blend(
+    prices: pl.DataFrame, parts: Mapping[str, Mapping[str, int]], rules: Methodology
+) -> pl.DataFrame:
+    """Return prices with blended meters added and implausible pairs marked.
+
+    A blend is formed per offer from its own meters, exactly, and rounded half up once to nano
+    (rulebook 2.3); a missing cached-input price counts as the input price; a missing input or
+    output price means no blend. ``is_suspect`` marks every meter of an offer whose output price
+    is below half its input price (rulebook 6.1).
+
+    Args:
+        prices: the output of :func:`representative_prices`.
+        parts: blend name to parts per meter, e.g. ``{"BLD": {"IN": 3, "OUT": 1}}``.
+        rules: for the output-to-input bound.
+
+    Returns:
+        The same columns plus ``is_suspect``, sorted by series and day.
+    """
+    offer = [c for c in _KEY if c != "meter"] + ["day"]
+    tokens = prices.filter(pl.col("meter").is_in(["IN", "CIN", "OUT"]))
+    wide = {
+        meter: tokens.filter(pl.col("meter") == meter)
+        .drop("meter")
+        .rename(
+            {
+                c: f"{c}_{meter}"
+                for c in ("price_nano", "is_confirmed", "seen_us", "tier", "observation_id")
+            }
+        )
+        for meter in ("IN", "CIN", "OUT")
+    }
+    pairs = wide["IN"].join(wide["OUT"], on=offer, how="inner", nulls_equal=True)
+    pairs = pairs.join(wide["CIN"], on=offer, how="left", nulls_equal=True)
+    least = rules.bounds.out_to_in_min
+    pairs = pairs.with_columns(
+        (
+            pl.col("price_nano_OUT") * least.denominator < pl.col("price_nano_IN") * least.numerator
+        ).alias("is_suspect"),
+        pl.col("price_nano_CIN").fill_null(pl.col("price_nano_IN")),
+    )
+    blends = []
+    for name, shares in parts.items():
+        whole, used = sum(shares.values()), list(shares)
+        total = pl.sum_horizontal(pl.col(f"price_nano_{m}") * share for m, share in shares.items())
+        blends.append(
+            pairs.select(
+                *offer,
+                pl.lit(name).alias("meter"),
+                ((2 * total + whole) // (2 * whole)).alias("price_nano"),
+                pl.all_horizontal(pl.col(f"is_confirmed_{m}").fill_null(True) for m in used).alias(
+                    "is_confirmed"
+                ),
+                pl.min_horizontal(f"seen_us_{m}" for m in used).alias("seen_us"),
+                pl.max_horizontal(f"tier_{m}" for m in used).alias("tier"),
+                pl.concat_str(
+                    [pl.col(f"observation_id_{m}") for m in used], separator="+", ignore_nulls=True
+                ).alias("observation_id"),
+                "is_suspect",
+            )
+        )
+    suspects = pairs.select(*offer, "is_suspect")
+    plain = prices.join(suspects, on=offer, how="left", nulls_equal=True).with_columns(
+        pl.col("is_suspect").fill_null(False)
+    )
+    columns = plain.columns
+    joined = pl.concat([plain, *(b.select(columns) for b in blends)])
+    return joined.sort([*_KEY, "day"], nulls_last=True)

@@ -1,0 +1,71 @@
+"""Which level applies, by numbers alone (rulebook 10).
+
+There is no judgement and no code path for any: a level follows from how many groups were seen,
+how much of the vintage's weight they carry, how fresh and of what evidence they are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from methodology.definition import Waterfall
+from methodology.estimators import Ints
+
+LEVELS: Final = ("FULL", "REDUCED", "CARRIED_INPUT", "MODEL", "CARRY", "NO_FIX")
+"""Levels in order; a code in an array is a place in this tuple."""
+
+FULL, REDUCED, CARRIED_INPUT, MODEL, CARRY, NO_FIX = range(6)
+
+
+def level_from_inputs(
+    groups: Ints,
+    weight: Ints,
+    fresh: Ints,
+    evidenced: Ints,
+    carried_groups: Ints,
+    carried_weight: Ints,
+    total: Ints,
+    is_small: npt.NDArray[np.bool_],
+    is_capped: npt.NDArray[np.bool_],
+    rules: Waterfall,
+) -> npt.NDArray[np.int8]:
+    """Return FULL, REDUCED, CARRIED_INPUT or NO_FIX per index; CARRY is decided from the past.
+
+    Args:
+        groups: groups seen and counted today.
+        weight: their vintage weight, units of 1e-8.
+        fresh: the weight seen within the fetch-age limit.
+        evidenced: the weight with evidence E1 to E3.
+        carried_groups: groups counted when prices up to 72 h old count as well.
+        carried_weight: their weight.
+        total: the vintage's whole weight.
+        is_small: the index lives by the small-panel rule.
+        is_capped: at most REDUCED (reference and internal prints).
+        rules: the triggers.
+    """
+    small = np.where(is_small, rules.small_groups, rules.reduced_groups)
+
+    def at_least(part: Ints, share_of: Ints, share: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        result: npt.NDArray[np.bool_] = part * share[1] >= share_of * share[0]
+        return result
+
+    full_weight = rules.full_weight.as_integer_ratio()
+    half = rules.reduced_weight.as_integer_ratio()
+    is_full = (
+        (groups >= rules.full_groups)
+        & at_least(weight, total, full_weight)
+        & at_least(fresh, weight, rules.full_fresh.as_integer_ratio())
+        & at_least(evidenced, weight, rules.full_evidence.as_integer_ratio())
+        & ~is_capped
+    )
+    exists = total > 0
+    is_reduced = (groups >= small) & at_least(weight, total, half) & exists
+    is_carried = (carried_groups >= small) & at_least(carried_weight, total, half) & exists
+    level = np.full(groups.shape, NO_FIX, dtype=np.int8)
+    level[is_carried & (groups > 0)] = CARRIED_INPUT
+    level[is_reduced] = REDUCED
+    level[is_reduced & is_full] = FULL
+    return level
