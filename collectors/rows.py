@@ -1,0 +1,201 @@
+"""What the token catalogues have in common: building rows once, naming what is wrong with a price.
+
+A catalogue is a tree of listings with a few price fields each. :class:`Rows` collects quotes and
+rejections in reading order and hashes the body once. :func:`problem` decides why a text is not a
+price; the reasons are rejection codes and mean the same for every source.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from collectors import strict
+from collectors.base import Capture, Parsed
+from methodology import schemas
+from methodology.errors import ParseError, PriceError
+from methodology.units import exact
+
+
+@lru_cache(maxsize=65536)
+def problem(text: str) -> str | None:
+    """Return the rejection code of a text that is not a positive price, or None for a price.
+
+    ``FREE_OFFER`` for zero: a plan, a promotion or a gap in the catalogue, never a price at which
+    anyone can be said to sell. ``NEGATIVE_PRICE`` and ``NOT_A_NUMBER`` as ``methodology.units``.
+    """
+    try:
+        return None if exact(text) else "FREE_OFFER"
+    except PriceError as error:
+        return error.reason
+
+
+def load_json(capture: Capture) -> Any:
+    """Return the body as JSON with numbers kept as text.
+
+    Raises:
+        ParseError: ``NOT_JSON``; the body is not the JSON that money needs (``collectors.strict``).
+    """
+    try:
+        return strict.loads(capture.body)
+    except (ValueError, RecursionError) as error:
+        raise ParseError(
+            capture.source, "NOT_JSON", f"{capture.url}: {error}; look at the archived body"
+        ) from error
+
+
+class Repeated(list[Any]):
+    """The values of a key that one object gives several times, in the order of the body."""
+
+
+def load_json_with_repeats(capture: Capture) -> Any:
+    """Return the body as :func:`load_json`, but keep repeated keys for the caller to judge.
+
+    A map that people edit by hand has had whole entries twice, for months. Refusing the body would
+    lose thousands of good entries; the standard parser would silently keep the last. Here a key
+    whose values are objects, or differ, becomes :class:`Repeated`; equal plain values become one.
+
+    Raises:
+        ParseError: ``NOT_JSON`` for everything else that ``collectors.strict`` refuses.
+    """
+    try:
+        return strict.loads(capture.body)
+    except (ValueError, RecursionError) as error:
+        if "appears twice" not in str(error):
+            raise ParseError(
+                capture.source, "NOT_JSON", f"{capture.url}: {error}; look at the archived body"
+            ) from error
+    try:
+        return json.loads(
+            capture.body,
+            parse_float=_bounded,
+            parse_int=_bounded,
+            parse_constant=_bounded,
+            object_pairs_hook=_keep_repeats,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ParseError(capture.source, "NOT_JSON", f"{capture.url}: {error}") from error
+
+
+def _bounded(text: str) -> strict.Number:
+    if len(text) > 64 or text in ("NaN", "Infinity", "-Infinity"):
+        raise ValueError(f"{text[:20]!r} is not a price")
+    return strict.Number(text)
+
+
+def _keep_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key not in found:
+            found[key] = value
+        elif isinstance(found[key], Repeated):
+            found[key].append(value)
+        elif found[key] != value or isinstance(value, dict):
+            found[key] = Repeated([found[key], value])
+    return found
+
+
+def shape_error(capture: Capture, found: str) -> ParseError:
+    """Return the error for a body that parses but is not what the source promised."""
+    return ParseError(
+        capture.source, "SHAPE", f"{capture.url}: {found}; compare with the documented shape"
+    )
+
+
+class Rows:
+    """Collects the Quote and Rejection rows of one capture, in the order they are added.
+
+    ``unit`` and ``tier`` hold for all quotes of the source; currency is USD, tenor ``on_demand``.
+    ``tax_included`` stays null: none of these catalogues says.
+    """
+
+    def __init__(self, capture: Capture, unit: str, tier: str = "E4") -> None:
+        self._source = capture.source
+        self._sha256 = capture.sha256
+        self._unit = unit
+        self._tier = tier
+        self.observed_at = capture.observed_at
+        self.quotes: list[dict[str, Any]] = []
+        self.rejections: list[dict[str, Any]] = []
+
+    def quote(
+        self,
+        provider: str,
+        listing_id: str,
+        meter: str,
+        price_text: str | None,
+        *,
+        status: str = "offered",
+        region: str | None = None,
+        window: tuple[int, int] | None = None,
+        effective_from: datetime | None = None,
+        effective_to: datetime | None = None,
+        is_official_date: bool = False,
+    ) -> None:
+        """Add one quote; ``window`` is start and end in UTC minutes, the end exclusive."""
+        start, end = window if window else (None, None)
+        self.quotes.append(
+            {
+                "source": self._source,
+                "provider": provider,
+                "listing_id": listing_id,
+                "meter": meter,
+                "price_text": None if price_text is None else str(price_text),
+                "quoted_unit": self._unit,
+                "currency": "USD",
+                "tenor": "on_demand",
+                "region": region,
+                "window_start_min": start,
+                "window_end_min": end,
+                "effective_from": effective_from,
+                "effective_to": effective_to,
+                "is_official_date": is_official_date,
+                "status": status,
+                "observed_at": self.observed_at,
+                "tier": self._tier,
+                "capture_sha256": self._sha256,
+            }
+        )
+
+    def reject(self, provider: str, listing_id: str, reason: str, detail: str) -> None:
+        """Add one rejection at the parse stage."""
+        self.rejections.append(
+            {
+                "source": self._source,
+                "provider": provider,
+                "listing_id": listing_id,
+                "stage": "parse",
+                "reason": reason,
+                "detail": detail[:500],
+                "capture_sha256": self._sha256,
+            }
+        )
+
+    def price(self, provider: str, listing_id: str, meter: str, field: str, value: Any) -> bool:
+        """Add a quote for a price, or the rejection that says why it is none; True for a quote."""
+        reason = problem(str(value)) if isinstance(value, str) else "NOT_A_NUMBER"
+        if reason is None:
+            self.quote(provider, listing_id, meter, value)
+        else:
+            self.reject(provider, listing_id, reason, f"{field} is {str(value)[:80]!r}")
+        return reason is None
+
+    def price_or_unknown(
+        self, provider: str, listing_id: str, meter: str, field: str, value: Any
+    ) -> None:
+        """Add a quote, or a rejection *and* a row of status ``unknown``.
+
+        The unknown row ends an older price of the same listing and meter, which would otherwise
+        live on although the catalogue no longer shows it.
+        """
+        if not self.price(provider, listing_id, meter, field, value):
+            self.quote(provider, listing_id, meter, None, status="unknown")
+
+    def parsed(self) -> Parsed:
+        """Return everything added so far as frames."""
+        return Parsed(
+            quotes=schemas.frame(schemas.Quote, self.quotes),
+            rejections=schemas.frame(schemas.Rejection, self.rejections),
+        )
