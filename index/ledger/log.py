@@ -147,7 +147,7 @@ class Log:
             raise CoverageError(f"{directory / LOG}: no log here; create one first")
         found = _examine_moving(directory) if read_only else examine(directory)
         if found.torn is not None and found.problems:
-            found.problems.append(Problem(f"{LOG}/{PENDING}", found.torn))
+            found.problems.insert(0, Problem(f"{LOG}/{PENDING}", found.torn))
         if found.problems or found.tree is None:
             shown = "; ".join(str(problem) for problem in found.problems[:3])
             more = f"; and {len(found.problems) - 3} more" if len(found.problems) > 3 else ""
