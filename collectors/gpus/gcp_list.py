@@ -237,14 +237,14 @@ def parse(capture: Capture) -> Parsed:
     """Return a quote per machine type, region and tenor whose parts are all priced.
 
     The body is a page, or the pages of a run joined by :func:`join`. A quote has the machine type
-    as ``listing_id``, the exact sum as ``price_text`` (unit ``per_instance_hour``, USD), the region,
-    ``gpu_count`` from :data:`SHAPES`, tier E3. Order: machine type as in :data:`SHAPES`, tenor,
-    region.
+    as ``listing_id``, the exact sum as ``price_text`` (unit ``per_instance_hour``, USD), the
+    region, ``gpu_count`` from :data:`SHAPES`, tier E3. Order: machine type as in :data:`SHAPES`,
+    tenor, region.
 
     SKUs that are neither a GPU nor a part of a reviewed shape are other products, not rows.
 
-    Rejections: ``PART_MISSING`` (the GPU has a price in the region and another part has none: the sum
-    would understate), ``UNREVIEWED_SKU`` (a GPU no shape uses, commitments included),
+    Rejections: ``PART_MISSING`` (the GPU has a price in the region and another part has none: the
+    sum would understate), ``UNREVIEWED_SKU`` (a GPU no shape uses, commitments included),
     ``AMBIGUOUS_PART``, ``VOLUME_TIER``, ``UNKNOWN_UNIT``, ``OTHER_CURRENCY``, ``NOT_A_NUMBER``,
     ``ZERO_PRICE``, ``MALFORMED_ROW``.
 
