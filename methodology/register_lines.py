@@ -28,8 +28,8 @@ PROVIDER_CLASSES = (
 COUNTED_CLASSES = ("first_party", "host")
 """Classes of token sellers that may have a vote."""
 
-GPU_CLASSES = ("HYP", "NEO", "MKT")
-"""Classes of sellers of GPU-hours; never pooled (rulebook 7.3)."""
+GPU_CLASSES = ("HYP", "NEO", "MKT", "BROKER", "CLOUD")
+"""Classes of sellers of GPU-hours; HYP, NEO and MKT are counted, each apart (rulebook 7.3)."""
 
 LISTING_SOURCES = (
     "models_dev",
