@@ -55,10 +55,11 @@ class State:
     """What one day leaves for the next; the ``panel_state`` of a record.
 
     ``previous`` and ``previous_day``: last accepted representative price and its day; ``used``:
-    the price that stood in the last determined value; ``seen_day``: last day the group
-    counted; ``sighted_day``: last day it showed any price, held or refused ones included; ``held``: days held so far; ``excluded``: out by the gross-error screen; ``dropped``:
-    out of the vintage for good; ``value_day``: day of the last determined value per index;
-    ``carried``: consecutive repeated values.
+    the price that stood in the last determined value; ``seen_day``: last day the group counted;
+    ``sighted_day``: last day it showed any price, held or refused ones included; ``held``: days
+    held so far; ``excluded``: out by the gross-error screen; ``dropped``: out of the vintage for
+    good; ``value_day``: day of the last determined value per index; ``carried``: consecutive
+    repeated values.
     """
 
     previous: Ints
@@ -188,7 +189,7 @@ def determine(
     filled, status, reason, used_weight = _fill(
         day, accepted, counted, status, reason, frozen, state, valued, rules
     )
-    numerator, denominator, kept = _estimate(filled, used_weight, frozen.estimator, valued)
+    numerator, denominator, kept = estimate(filled, used_weight, frozen.estimator, valued)
     may_carry = (
         frozen.is_covered
         & ~valued
@@ -283,7 +284,7 @@ def _fill(
     status[gone] = DROPPED
     reason[gone & too_long & (state.used > 0)] = R_TOO_LONG
     for i in np.flatnonzero(gone.any(-1)).tolist():
-        used_weight[i] = _weights_of(i, ~gone[i], frozen, rules)
+        used_weight[i] = weights_of(i, ~gone[i], frozen, rules)
     return filled, status, reason, used_weight
 
 
@@ -304,11 +305,11 @@ def _impute(
     base = counted & (state.used[i] > 0)
     if not can.any() or not base.any():
         return price
-    weight = _weights_of(i, base, frozen, rules)
+    weight = weights_of(i, base, frozen, rules)
     code = frozen.estimator[i : i + 1]
     yes = np.array([True])
-    now, now_of, _ = _estimate(np.where(base, price, 0)[None], weight[None], code, yes)
-    was, was_of, _ = _estimate(np.where(base, state.used[i], 0)[None], weight[None], code, yes)
+    now, now_of, _ = estimate(np.where(base, price, 0)[None], weight[None], code, yes)
+    was, was_of, _ = estimate(np.where(base, state.used[i], 0)[None], weight[None], code, yes)
     filled = price.copy()
     for g in np.flatnonzero(can):
         up = int(state.used[i, g]) * now[0] * was_of[0]
@@ -316,7 +317,7 @@ def _impute(
     return filled
 
 
-def _weights_of(i: int, present: Bools, frozen: Frozen, rules: Methodology) -> Ints:
+def weights_of(i: int, present: Bools, frozen: Frozen, rules: Methodology) -> Ints:
     """Return published weights of part of a panel, from its own volumes, capped anew."""
     vintage = frozen.vintages[i]
     weight = np.zeros(frozen.weight.shape[1], np.int64)
@@ -329,7 +330,7 @@ def _weights_of(i: int, present: Bools, frozen: Frozen, rules: Methodology) -> I
     return weight
 
 
-def _estimate(
+def estimate(
     price: Ints, weight: Ints, estimator: npt.NDArray[np.int8], valued: Bools
 ) -> tuple[list[int], list[int], Ints]:
     """Return the exact rate of each panel as numerator and denominator, and the kept weights."""
@@ -358,6 +359,6 @@ def leave_one_out(
     np.fill_diagonal(without, 0)
     prices = np.repeat(price[None, standing], standing.size, axis=0)
     codes = np.full(standing.size, CODES[estimator], np.int8)
-    tops, bottoms, _ = _estimate(prices, without, codes, np.ones(standing.size, np.bool_))
+    tops, bottoms, _ = estimate(prices, without, codes, np.ones(standing.size, np.bool_))
     ranked = sorted(zip(tops, bottoms, strict=True), key=lambda r: r[0] * 10**30 // r[1])
     return ranked[0], ranked[-1]

@@ -205,6 +205,7 @@ def vintages(
     definition: RateDefinition,
     rules: Methodology,
     volumes: Mapping[str, int] | None = None,
+    known: Mapping[str, Vintage] | None = None,
 ) -> list[Vintage | None]:
     """Return the vintage in force on each index day, ``None`` before the index can start.
 
@@ -214,32 +215,27 @@ def vintages(
         definition: the index.
         rules: sizes, lead time.
         volumes: see :func:`freeze`.
+        known: vintages frozen earlier, by id; they are used as they stand.
     """
     need = start_size(definition, rules)
     sizes = admitted.group_by("day").agg(pl.col("group").n_unique().alias("groups"))
-    enough = {d for d, n in sizes.rows() if n >= need}
-    if not enough:
-        return [None] * len(index_days)
-    first = min(enough)
+    enough = {day for day, groups in sizes.rows() if groups >= need}
     by_day = admitted.partition_by("day", as_dict=True)
-    made: dict[str, Vintage] = {}
-
-    def make(vintage_id: str, day: int) -> Vintage:
-        if vintage_id not in made:
-            rows = by_day[(day,)]
-            made[vintage_id] = freeze(vintage_id, index_days[day], rows, definition, rules, volumes)
-        return made[vintage_id]
-
+    made = dict(known or {})
+    started = BOOTSTRAP in made
     place = {day: n for n, day in enumerate(index_days)}
     found: list[Vintage | None] = []
     for n, day in enumerate(index_days):
-        freeze_day = place.get(clock.month_start(day, -rules.vintage.months_ahead), -1)
-        if n < first:
+        if not started and n in enough:
+            made[BOOTSTRAP] = freeze(BOOTSTRAP, day, by_day[(n,)], definition, rules, volumes)
+            started = True
+        if not started:
             found.append(None)
-        elif freeze_day in enough:
-            found.append(make(f"{day:%Y-%m}", freeze_day))
-        elif n > first and found[-1] is not None:
-            found.append(found[-1])  # no panel could be frozen on that day: the last one stays
-        else:
-            found.append(make(BOOTSTRAP, first))
+            continue
+        name = f"{day:%Y-%m}"
+        due = place.get(clock.month_start(day, -rules.vintage.months_ahead), -1)
+        if name not in made and due in enough:
+            made[name] = freeze(name, index_days[due], by_day[(due,)], definition, rules, volumes)
+        last = found[-1] if found and found[-1] else made[BOOTSTRAP]
+        found.append(made.get(name, last))
     return found

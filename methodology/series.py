@@ -1,0 +1,470 @@
+"""Many index days of many rate indices: panels in, fixings and contributions out (rulebook 4-10).
+
+The loop over days carries only state; each day is one call of ``determination.determine`` for all
+indices of a session at once. A single published day is a series of length one that starts from
+the panel state its predecessor recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from methodology import determination as det
+from methodology import panels, waterfall
+from methodology.definition import Methodology, RateDefinition
+from methodology.estimators import CODES, Ints
+from methodology.panels import Vintage
+from methodology.representative import HOUR_US
+from methodology.units import round_half_up
+
+LEVEL_BASE = 1000
+"""Every chained level starts at this on the index's first value."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One index ready to be determined: its candidates and the vintage of each day.
+
+    ``rows`` are :func:`panels.candidates` with refused offers kept; ``day`` counts in
+    ``index_days``. ``covered`` says on which days the sources speak at all.
+    """
+
+    index_id: str
+    meter: str
+    definition: RateDefinition
+    rows: pl.DataFrame
+    vintages: list[Vintage | None]
+    covered: npt.NDArray[np.bool_]
+
+    @property
+    def decimals(self) -> int:
+        """Published decimals are looked up by family; see :func:`decimals_of`."""
+        return 4 if self.definition.family == "GPR" else 6
+
+
+def plan(
+    prices: pl.DataFrame,
+    definition: RateDefinition,
+    meter: str,
+    index_days: Sequence[date],
+    covered: npt.NDArray[np.bool_],
+    rules: Methodology,
+    volumes: Mapping[str, int] | None = None,
+    known: Mapping[str, Vintage] | None = None,
+) -> Plan:
+    """Return the plan of one index; arguments as in ``panels``."""
+    rows = panels.candidates(prices, definition, meter)
+    admitted = rows.filter(pl.col("reason").is_null())
+    frozen = panels.vintages(admitted, index_days, definition, rules, volumes, known)
+    return Plan(definition.index_id(meter), meter, definition, rows, frozen, covered)
+
+
+@dataclass(frozen=True)
+class PanelState:
+    """What one index's day leaves for its next one: the content of a ``panel_state`` record.
+
+    ``groups`` maps a legal group to its state; prices in nano-units, days as ordinals (0: never).
+    ``link_level`` (1e-4 points) and ``link_value`` (published units of the rate) are what the
+    chained level multiplies; ``value`` is the last published value in units, 0 before the first.
+    """
+
+    index_id: str
+    ref_day: int
+    vintage: str
+    groups: dict[str, dict[str, Any]]
+    value_day: int
+    carried: int
+    value: int
+    link_level: int
+    link_value: int
+    level: int
+
+
+@dataclass
+class Series:
+    """The outcome, as arrays ``[day, index, group]`` and frames made from them on demand.
+
+    ``fixings``: one row per index and day with index_id, ref_date, vintage, level (waterfall),
+    numerator and denominator (exact nano rate, Int128, 0/1 without a value), value_units
+    (published integer or null), chained_level (1e-4 points or null), groups, weight, fresh,
+    evidenced (units of 1e-8), is_dispersed, has_panel_break, has_held, is_covered.
+    """
+
+    plans: Sequence[Plan]
+    index_days: Sequence[date]
+    groups: list[list[str]]
+    fixings: pl.DataFrame
+    price: Ints
+    kept: Ints
+    used_weight: Ints
+    status: npt.NDArray[np.int8]
+    reason: npt.NDArray[np.int8]
+    states: dict[tuple[str, int], PanelState]
+    links: dict[tuple[str, int], tuple[int, int]]
+
+    def contributions(self, index_id: str, ref_date: date) -> pl.DataFrame:
+        """Return every group considered for one fixing, counted or not, and why.
+
+        Columns: group, source, provider, listing_id, tier, observation_id, quoted_nano (today's
+        representative price or null), price_nano (what stood), status, reason, weight_e8,
+        kept (integer), in order of group; then the offers refused before the panel, with
+        ``status`` ``REFUSED``.
+        """
+        i = next(n for n, p in enumerate(self.plans) if p.index_id == index_id)
+        d = (ref_date - self.index_days[0]).days
+        return _contributions(self, i, d)
+
+
+def determine_series(
+    plans: Sequence[Plan],
+    index_days: Sequence[date],
+    cuts_us: Sequence[int],
+    rules: Methodology,
+    before: Mapping[str, PanelState] | None = None,
+    keep_states: Collection[tuple[str, date]] = (),
+) -> Series:
+    """Return the determinations of all plans over unbroken index days.
+
+    Args:
+        plans: indices of one session.
+        index_days: the days in order.
+        cuts_us: their cut-offs, microseconds UTC.
+        rules: the parameters.
+        before: panel states to start from; an index without one starts empty.
+        keep_states: (index_id, ref_date) whose panel state after the day is wanted.
+    """
+    run = _Run(plans, index_days, cuts_us, rules)
+    for name, state in (before or {}).items():
+        run.load(name, state)
+    wanted = {(name, day.toordinal()) for name, day in keep_states}
+    for d in range(len(index_days)):
+        run.step(d, wanted)
+    return run.result()
+
+
+class _Run:
+    """The arrays of one run and the state between its days."""
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        index_days: Sequence[date],
+        cuts_us: Sequence[int],
+        rules: Methodology,
+    ) -> None:
+        self.plans, self.index_days, self.rules = plans, index_days, rules
+        self.groups = [
+            sorted({g for v in {id(v): v for v in p.vintages}.values() if v for g in v.groups})
+            for p in plans
+        ]
+        days, count = len(index_days), len(plans)
+        self.width = max([1, *(len(g) for g in self.groups)])
+        sources = max([1, *(len(p.definition.sources) for p in plans)])
+        shape = (days, count, self.width, sources)
+        self.price = np.zeros(shape, np.int64)
+        self.confirmed = np.zeros(shape, np.bool_)
+        self.suspect = np.zeros(shape, np.bool_)
+        self.fresh = np.zeros(shape, np.bool_)
+        self.evidenced = np.zeros(shape, np.bool_)
+        limit = rules.window.max_fetch_age_hours * HOUR_US
+        cuts = np.asarray(cuts_us, np.int64)
+        for i, p in enumerate(plans):
+            self._place(i, p, cuts, limit)
+        self.state = det.State.empty(count, self.width)
+        self.vintage: list[Vintage | None] = [None] * count
+        self.choice = np.zeros((count, self.width), np.intp)
+        self.weight = np.zeros((count, self.width), np.int64)
+        self.estimator = np.zeros(count, np.int8)
+        self.places: list[npt.NDArray[np.intp]] = [np.zeros(0, np.intp)] * count
+        self.jump_ratio = np.array([_jump_ratio(p, rules) for p in plans], np.int64).reshape(-1, 2)
+        self.is_small = np.array([p.definition.small_panel for p in plans], np.bool_)
+        self.is_capped = np.array([p.definition.admission != "settlement" for p in plans], np.bool_)
+        self.value = [0] * count
+        self.level = [0] * count
+        self.link_level = [0] * count
+        self.link_value = [0] * count
+        self.links: dict[tuple[str, int], tuple[int, int]] = {}
+        self.states: dict[tuple[str, int], PanelState] = {}
+        self.out: list[dict[str, Any]] = []
+        full = (days, count, self.width)
+        self.o_price, self.o_kept = np.zeros(full, np.int64), np.zeros(full, np.int64)
+        self.o_weight = np.zeros(full, np.int64)
+        self.o_status, self.o_reason = np.zeros(full, np.int8), np.zeros(full, np.int8)
+
+    def _place(self, i: int, p: Plan, cuts: Ints, limit: int) -> None:
+        column = {g: n for n, g in enumerate(self.groups[i])}
+        rank = {s: n for n, s in enumerate(p.definition.sources)}
+        rows = p.rows.filter(pl.col("reason").is_null() & pl.col("group").is_in(list(column)))
+        if rows.is_empty():
+            return
+        day = rows["day"].to_numpy()
+        g = rows["group"].replace_strict(column, return_dtype=pl.Int64).to_numpy()
+        s = rows["source"].replace_strict(rank, return_dtype=pl.Int64).to_numpy()
+        self.price[day, i, g, s] = rows["price_nano"].to_numpy()
+        self.confirmed[day, i, g, s] = rows["is_confirmed"].to_numpy()
+        self.suspect[day, i, g, s] = rows["is_suspect"].to_numpy()
+        self.fresh[day, i, g, s] = cuts[day] - rows["seen_us"].to_numpy() <= limit
+        self.evidenced[day, i, g, s] = rows["tier"].is_in(panels.SETTLEMENT_TIERS).to_numpy()
+
+    def load(self, index_id: str, before: PanelState) -> None:
+        """Start an index from a recorded panel state."""
+        i = next(n for n, p in enumerate(self.plans) if p.index_id == index_id)
+        vintage = next((v for v in self.plans[i].vintages if v and v.id == before.vintage), None)
+        if vintage is not None:
+            self._install(i, vintage)
+        for name, held in before.groups.items():
+            if name not in self.groups[i]:
+                continue
+            g = self.groups[i].index(name)
+            for key in ("previous", "previous_day", "used", "seen_day", "sighted_day", "held"):
+                getattr(self.state, key)[i, g] = held[key] or (det.NEVER if "day" in key else 0)
+            self.state.excluded[i, g] = held["excluded"]
+            self.state.dropped[i, g] = held["dropped"]
+        self.state.value_day[i] = before.value_day or det.NEVER
+        self.state.carried[i] = before.carried
+        self.value[i], self.level[i] = before.value, before.level
+        self.link_level[i], self.link_value[i] = before.link_level, before.link_value
+
+    def _install(self, i: int, vintage: Vintage) -> None:
+        column = {g: n for n, g in enumerate(self.groups[i])}
+        rank = {s: n for n, s in enumerate(self.plans[i].definition.sources)}
+        places = np.array([column[g] for g in vintage.groups], np.intp)
+        self.vintage[i], self.places[i] = vintage, places
+        self.weight[i] = 0
+        self.weight[i, places] = vintage.weights
+        self.choice[i, places] = [rank[s] for s in vintage.sources]
+        self.estimator[i] = CODES[vintage.estimator]
+
+    def _switch(self, d: int, i: int, vintage: Vintage) -> None:
+        """Put a new vintage in force and link it on the last day that had a value."""
+        old = self.vintage[i]
+        if old is None:
+            self._install(i, vintage)
+            return
+        served = dict(zip(old.groups, old.sources, strict=True))
+        self._install(i, vintage)
+        day, s = self.index_days[d].toordinal(), int(self.state.value_day[i])
+        link = s - self.index_days[0].toordinal()
+        for g, source in zip(vintage.groups, vintage.sources, strict=True):
+            n = self.groups[i].index(g)
+            self.state.dropped[i, n] = False
+            if served.get(g) == source:
+                continue
+            here = int(self.choice[i, n])
+            was = int(self.price[d - 1, i, n, here]) if d > 0 else 0
+            self.state.previous[i, n] = was
+            for key in ("previous_day", "seen_day", "sighted_day"):
+                getattr(self.state, key)[i, n] = day - 1 if was else det.NEVER
+            self.state.used[i, n] = self.price[link, i, n, here] if link >= 0 else 0
+            self.state.held[i, n], self.state.excluded[i, n] = 0, False
+        if s > 0:
+            self._link(i, d)
+
+    def _link(self, i: int, d: int) -> None:
+        stood = (self.state.used[i] > 0) & (self.weight[i] > 0)
+        self.link_level[i], self.link_value[i] = self.level[i], 0
+        if stood.any():
+            frozen = self._frozen(d)
+            weight = det.weights_of(i, stood, frozen, self.rules)
+            rate = det.estimate(
+                self.state.used[i][None], weight[None], self.estimator[i : i + 1], np.array([True])
+            )
+            step = 10 ** (9 - self.plans[i].decimals)
+            self.link_value[i] = round_half_up(rate[0][0], rate[1][0] * step)
+        day = self.index_days[d].toordinal()
+        self.links[self.plans[i].index_id, day] = (self.link_level[i], self.link_value[i])
+
+    def _frozen(self, d: int) -> det.Frozen:
+        return det.Frozen(
+            weight=self.weight,
+            estimator=self.estimator,
+            jump_ratio=self.jump_ratio,
+            is_small=self.is_small,
+            is_capped=self.is_capped,
+            is_covered=np.array([bool(p.covered[d]) for p in self.plans], np.bool_),
+            vintages=self.vintage,
+            places=self.places,
+        )
+
+    def step(self, d: int, wanted: Collection[tuple[str, int]]) -> None:
+        """Determine one day."""
+        for i, p in enumerate(self.plans):
+            vintage = p.vintages[d]
+            if vintage is not None and vintage is not self.vintage[i]:
+                same = self.vintage[i] is not None and self.vintage[i] == vintage
+                self._install(i, vintage) if same else self._switch(d, i, vintage)
+        pick = self.choice[None, :, :, None][0]
+
+        def today(of: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.take_along_axis(of[d], pick, -1)[..., 0]
+
+        prices = det.Prices(
+            today(self.price),
+            today(self.confirmed),
+            today(self.suspect),
+            today(self.fresh),
+            today(self.evidenced),
+        )
+        ordinal = self.index_days[d].toordinal()
+        day, self.state = det.determine(ordinal, prices, self._frozen(d), self.state, self.rules)
+        self.o_price[d], self.o_kept[d], self.o_weight[d] = day.price, day.kept, day.used_weight
+        self.o_status[d], self.o_reason[d] = day.status, day.reason
+        for i, p in enumerate(self.plans):
+            self._publishable(d, i, p, day)
+            if (p.index_id, ordinal) in wanted:
+                self.states[p.index_id, ordinal] = self.state_of(i, ordinal)
+
+    def _publishable(self, d: int, i: int, p: Plan, day: det.Day) -> None:
+        level = int(day.level[i])
+        units: int | None = None
+        if level <= waterfall.CARRIED_INPUT:
+            step = 10 ** (9 - p.decimals)
+            units = round_half_up(day.numerator[i], day.denominator[i] * step)
+            if self.link_value[i] == 0:
+                start = self.level[i] or LEVEL_BASE * 10**self.rules.precision.level_decimals
+                self.link_level[i], self.link_value[i] = start, units
+            self.value[i] = units
+            self.level[i] = round_half_up(self.link_level[i] * units, self.link_value[i])
+        elif level == waterfall.CARRY:
+            units = self.value[i]
+        vintage = self.vintage[i]
+        self.out.append(
+            {
+                "index_id": p.index_id,
+                "ref_date": self.index_days[d],
+                "vintage": vintage.id if vintage else None,
+                "waterfall": waterfall.LEVELS[level],
+                "numerator": day.numerator[i] if units is not None else 0,
+                "denominator": day.denominator[i],
+                "value_units": units,
+                "decimals": p.decimals,
+                "chained_level": self.level[i] if units is not None else None,
+                "groups": int(day.groups[i]),
+                "panel": len(vintage.groups) if vintage else 0,
+                "weight": int(day.weight[i]),
+                "fresh": int(day.fresh[i]),
+                "evidenced": int(day.evidenced[i]),
+                "is_dispersed": bool(day.dispersed[i]),
+                "has_panel_break": bool(day.panel_break[i]),
+                "has_held": bool((day.status[i] == det.HELD).any()),
+                "has_imputed": bool((day.status[i] == det.IMPUTED).any()),
+                "is_confirmed_same_path": bool((day.reason[i] == det.R_CONFIRMED).any()),
+                "is_covered": bool(p.covered[d]),
+            }
+        )
+
+    def state_of(self, i: int, ordinal: int) -> PanelState:
+        """Return one index's state after a day, as a record can keep it."""
+        state, vintage = self.state, self.vintage[i]
+        served = dict(zip(vintage.groups, vintage.sources, strict=True)) if vintage else {}
+        groups = {}
+        for n, g in enumerate(self.groups[i]):
+            if state.sighted_day[i, n] < 0 and g not in served:
+                continue
+            groups[g] = {
+                "source": served.get(g),
+                "previous": int(state.previous[i, n]),
+                "previous_day": max(0, int(state.previous_day[i, n])),
+                "used": int(state.used[i, n]),
+                "seen_day": max(0, int(state.seen_day[i, n])),
+                "sighted_day": max(0, int(state.sighted_day[i, n])),
+                "held": int(state.held[i, n]),
+                "excluded": bool(state.excluded[i, n]),
+                "dropped": bool(state.dropped[i, n]),
+            }
+        return PanelState(
+            index_id=self.plans[i].index_id,
+            ref_day=ordinal,
+            vintage=vintage.id if vintage else "",
+            groups=groups,
+            value_day=max(0, int(state.value_day[i])),
+            carried=int(state.carried[i]),
+            value=self.value[i],
+            link_level=self.link_level[i],
+            link_value=self.link_value[i],
+            level=self.level[i],
+        )
+
+    def result(self) -> Series:
+        """Return everything as one :class:`Series`."""
+        schema: dict[str, Any] = {
+            "numerator": pl.Int128,
+            "denominator": pl.Int128,
+            "value_units": pl.Int64,
+            "chained_level": pl.Int64,
+            "vintage": pl.String,
+        }
+        fixings = pl.DataFrame(self.out, schema_overrides=schema, infer_schema_length=None)
+        return Series(
+            plans=self.plans,
+            index_days=self.index_days,
+            groups=self.groups,
+            fixings=fixings,
+            price=self.o_price,
+            kept=self.o_kept,
+            used_weight=self.o_weight,
+            status=self.o_status,
+            reason=self.o_reason,
+            states=self.states,
+            links=self.links,
+        )
+
+
+def _jump_ratio(p: Plan, rules: Methodology) -> tuple[int, int]:
+    ratio = rules.jump.gpu_ratio if p.definition.family == "GPR" else rules.jump.token_ratio
+    return ratio.numerator, ratio.denominator
+
+
+def _contributions(series: Series, i: int, d: int) -> pl.DataFrame:
+    p, vintage = series.plans[i], series.plans[i].vintages[d]
+    today = p.rows.filter(pl.col("day") == d)
+    served = dict(zip(vintage.groups, vintage.sources, strict=True)) if vintage else {}
+    members = pl.DataFrame(
+        {
+            "group": series.groups[i],
+            "source": [served.get(g) for g in series.groups[i]],
+            "price_nano": series.price[d, i, : len(series.groups[i])],
+            "status": [det.STATES[c] for c in series.status[d, i, : len(series.groups[i])]],
+            "reason": [det.REASONS[c] for c in series.reason[d, i, : len(series.groups[i])]],
+            "weight_e8": series.used_weight[d, i, : len(series.groups[i])],
+            "kept": series.kept[d, i, : len(series.groups[i])],
+        },
+        schema={
+            "group": pl.String,
+            "source": pl.String,
+            "price_nano": pl.Int64,
+            "status": pl.String,
+            "reason": pl.String,
+            "weight_e8": pl.Int64,
+            "kept": pl.Int64,
+        },
+    ).filter(pl.col("source").is_not_null())
+    quoted = today.rename({"price_nano": "quoted_nano", "reason": "refusal"})
+    offers = ["group", "source", "provider", "listing_id", "tier", "observation_id", "quoted_nano"]
+    chosen = quoted.filter(pl.col("refusal").is_null()).select(offers)
+    counted = members.join(chosen, on=["group", "source"], how="left")
+    others = quoted.join(
+        counted.filter(pl.col("observation_id").is_not_null()).select(
+            "group", "source", "observation_id"
+        ),
+        on=["group", "source", "observation_id"],
+        how="anti",
+    ).select(
+        *offers,
+        pl.lit(None, pl.Int64).alias("price_nano"),
+        pl.lit("REFUSED").alias("status"),
+        pl.col("refusal").fill_null("NOT_IN_PANEL").alias("reason"),
+        pl.lit(0, pl.Int64).alias("weight_e8"),
+        pl.lit(0, pl.Int64).alias("kept"),
+    )
+    columns = others.columns
+    counted = counted.select(columns).sort("group")
+    others = others.sort("group", "source", "provider", "listing_id", "observation_id")
+    return pl.concat([counted, others])
