@@ -123,8 +123,8 @@ def parse(capture: Capture) -> Parsed:
     when fetched. One quote per machine and region: of several the cheapest is kept
     (``DUPLICATE_ROW``, ``DUPLICATE_LISTING``).
 
-    Rejections: the reasons of :data:`CONDITIONS`, ``CAPACITY_BLOCK``, and those of
-    ``collectors.gpus.tabular.price_reason``.
+    Rejections: the reasons of :data:`CONDITIONS`, ``CAPACITY_BLOCK``, ``MALFORMED_ROW`` (no
+    machine or no region), and those of ``collectors.gpus.tabular.price_reason``.
 
     Raises:
         ParseError: ``NOT_CSV``, ``COLUMNS`` or ``EMPTY``.
@@ -149,6 +149,18 @@ def parse(capture: Capture) -> Parsed:
         )
         for name, _, reason in CONDITIONS
     ]
+    other = [
+        pl.when(pl.col("reason") == "CAPACITY_BLOCK").then(
+            pl.format("MarketOption is {}", pl.col("MarketOption").fill_null("empty"))
+        ),
+        pl.when(pl.col("reason") == "MALFORMED_ROW").then(
+            pl.format(
+                "Instance Type is {}, Region Code is {}",
+                pl.col("Instance Type").fill_null("empty"),
+                pl.col("Region Code").fill_null("empty"),
+            )
+        ),
+    ]
     price = pl.col("PricePerUnit").fill_null("empty")
     starts = tabular.day_utc("EffectiveDate")
     is_ahead = (starts > capture.observed_at).fill_null(False)
@@ -162,7 +174,7 @@ def parse(capture: Capture) -> Parsed:
             tabular.price_reason("PricePerUnit"),
         ).alias("reason")
     ).with_columns(
-        pl.coalesce(*failed, pl.format("PricePerUnit is {}", price)).alias("detail"),
+        pl.coalesce(*failed, *other, pl.format("PricePerUnit is {}", price)).alias("detail"),
         pl.lit(PROVIDER).alias("provider"),
         pl.col("Instance Type").alias("listing_id"),
         pl.lit("GPU_H").alias("meter"),

@@ -56,7 +56,8 @@ def read_csv(capture: Capture, body: bytes, columns: Sequence[str]) -> pl.DataFr
         )
     if rows.is_empty():
         raise ParseError(capture.source, "EMPTY", "the table has a header and no row")
-    return rows
+    # A quoted empty field ("") is as empty as an unquoted one.
+    return rows.with_columns(pl.all().replace("", None))
 
 
 def price_reason(column: str) -> pl.Expr:
