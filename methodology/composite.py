@@ -285,6 +285,13 @@ class CompositeState:
         return cls({}, {}, {}, {}, {})
 
 
+def relink(state: CompositeState, basket: Basket, day: date) -> CompositeState:
+    """Return the state with which a newly linked basket starts: its own link-day prices."""
+    prices = {c.model: c.link_price_nano for c in basket.constituents}
+    days = dict.fromkeys(prices, day)
+    return replace(state, previous=prices, used=prices, seen=days, sighted=days, held={})
+
+
 @dataclass(frozen=True, slots=True)
 class CompositeDay:
     """One day of a composite: level, value in hundredths of a point, and each model's part."""

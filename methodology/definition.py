@@ -188,7 +188,7 @@ class Methodology(_Strict):
     precision: Precision
     fx: Fx
     composite: CompositeRules
-    blend: dict[str, dict[Literal["IN", "CIN", "OUT"], int]]
+    blend: dict[str, dict[str, int]]
     digest: str
 
 

@@ -222,9 +222,9 @@ def representative_prices(
         seen by the cut-off), ``tier``, ``observation_id``. A series with prices in half of the
         partitions or fewer has no row: it has no representative price that day.
     """
-    spread = _spread(pieces, windows)
-    if spread.is_empty():
-        return spread.select(
+    spread_out = spread(pieces, windows)
+    if spread_out.is_empty():
+        return spread_out.select(
             *_KEY, "day", "price_nano", "is_confirmed", "seen_us", "tier", "observation_id"
         )
     confirm = rules.window.confirm_after_hours * HOUR_US
@@ -234,10 +234,10 @@ def representative_prices(
         .then("from_us")
         .otherwise(pl.max_horizontal("from_us", midnight))
     )
-    spread = spread.with_columns(seen.alias("seen_us"))
+    spread_out = spread_out.with_columns(seen.alias("seen_us"))
     offer = [*_KEY, "day"]
     by_price = (
-        spread.sort("from_us")
+        spread_out.sort("from_us")
         .group_by([*offer, "price_nano"], maintain_order=True)
         .agg(
             pl.col("count").sum(),
@@ -271,8 +271,18 @@ def representative_prices(
     ).sort(offer, nulls_last=True)
 
 
-def _spread(pieces: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
-    """Return segments times index days, with the number of partitions each one prices."""
+def spread(pieces: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """Return intervals times index days, with the number of partitions each one prices.
+
+    Args:
+        pieces: any frame with ``from_us`` and ``until_us``.
+        windows: the output of :func:`window_table`.
+
+    Returns:
+        The rows of ``pieces`` repeated per day, with ``day``, ``open_us``, ``cut_us``,
+        ``partitions`` and ``count`` (positive): the hourly partitions that end inside the
+        interval.
+    """
     opens, cuts = windows["open_us"].to_numpy(), windows["cut_us"].to_numpy()
     start, end = pieces["from_us"].to_numpy(), pieces["until_us"].to_numpy()
     first = np.searchsorted(cuts, start, side="left")
