@@ -135,12 +135,14 @@ class _Reading:
     def result(self, problem: BaseException | None) -> SourceResult:
         """Return the outcome, with ``problem`` as a typed error that shows no key."""
         error: FetchError | None = None
-        if isinstance(problem, Refused):
-            error = self._error(problem.reason, problem.detail)
-        elif isinstance(problem, SourceError):
-            error = self._error("PROTOCOL", f"no next page could be told: {problem}")
-        elif problem is not None:
-            error = self._error("PROTOCOL", f"{type(problem).__name__}: {problem}")
+        if problem is not None:
+            reason, detail = "PROTOCOL", f"{type(problem).__name__}: {problem}"
+            if isinstance(problem, Refused):
+                reason, detail = problem.reason, problem.detail
+            elif isinstance(problem, SourceError):
+                detail = f"its own code gave up: {problem}"
+            detail = self.job.secret.scrub(detail) if self.job.secret else detail
+            error = FetchError(self.source.id, reason, detail[:500])
         return SourceResult(
             source=self.source.id,
             captures=tuple(self.captures),
@@ -150,10 +152,6 @@ class _Reading:
             raw_bytes=self.raw_bytes,
             attempts=self.attempts,
         )
-
-    def _error(self, reason: str, detail: str) -> FetchError:
-        detail = self.job.secret.scrub(detail) if self.job.secret else detail
-        return FetchError(self.source.id, reason, detail[:500])
 
     async def outcome(self) -> SourceResult:
         """Read the source to its end or to what stops it, and say how it went."""
@@ -318,7 +316,8 @@ class _Reading:
         if length is not None and self.raw_bytes + int(length) > self._max_raw:
             raise Refused("TOO_LARGE_RAW", f"{length} bytes announced; cap {self._max_raw}")
         job = self.job
-        room = self.source.max_decoded_bytes - self.kept_bytes
+        room = min(self.source.max_decoded_bytes, self.shared.limits.max_kept_bytes)
+        room -= self.kept_bytes
         whole = job.max_whole_bytes - self.whole_bytes
         keeper = Keeper(room, whole if job.line_filter else room, job.line_filter, job.header_lines)
         turn = _YIELD_EVERY

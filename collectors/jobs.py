@@ -42,12 +42,14 @@ class Limits:
 
     ``allow_loopback`` lets any configured name lead to loopback and is meant for tests;
     ``per_host`` is how many requests may be open to one host at a time, 1 to 4. ``contact`` is an
-    address a provider can write to, sent in User-Agent.
+    address a provider can write to, sent in User-Agent. ``max_kept_bytes`` bounds what is held of
+    one source in memory, whatever its own caps say.
     """
 
     contact: str = ""
     allow_loopback: bool = False
     per_host: int = 4
+    max_kept_bytes: int = 256 * 2**20
     max_pages: int = 200
     max_redirects: int = 3
     max_attempts: int = 3
@@ -73,12 +75,12 @@ class Limits:
 class Job:
     """One source to read in this run.
 
-    ``url`` and ``requests`` stand in for the source's own (another base URL, model ids bound).
+    ``url`` and ``requests`` stand in for the source's own (another base URL, model ids bound), as
+    do ``max_raw_bytes`` and ``deadline_seconds``; caps count over all bodies of the job.
     ``secret`` is the key the caller read from ``source.auth_env``. With ``line_filter`` only the
     first ``header_lines`` lines and the lines that pass are kept; the capture then carries
     ``x-whole-body-sha256`` and ``x-whole-body-bytes``, ``source.max_decoded_bytes`` bounds what
-    is kept and ``max_whole_bytes`` the unpacked whole. ``max_raw_bytes`` and ``deadline_seconds``
-    stand in for the source's own.
+    is kept and ``max_whole_bytes`` the unpacked whole.
     """
 
     source: Source

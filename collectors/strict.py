@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,9 +18,15 @@ MAX_DEPTH = 32
 """Nesting no price list needs; deeper bodies are refused before they cost memory."""
 
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_OPEN = np.frombuffer(b"[{", dtype=np.uint8)
-_CLOSE = np.frombuffer(b"]}", dtype=np.uint8)
+# Possessive, and content with a string that has no end: a body made of quotes and backslashes
+# would otherwise be searched again from every quote.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = np.zeros(256, dtype=np.int32)
+_STEP[list(b"[{")] = 1
+_STEP[list(b"]}")] = -1
+_SLICE = 2**20
 
 
 class Number(str):
@@ -41,17 +48,20 @@ def _number(text: str) -> Number:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r} appears twice in one object")
+        keys = Counter(key for key, _ in pairs)
+        twice = next(key for key, times in keys.items() if times > 1)
+        raise ValueError(f"key {twice[:80]!r} appears twice in one object")
     return found
 
 
 def _check_depth(body: bytes) -> None:
-    bare = np.frombuffer(_STRINGS.sub(b"", body), dtype=np.uint8)
-    step = np.isin(bare, _OPEN).astype(np.int8) - np.isin(bare, _CLOSE).astype(np.int8)
-    if bare.size and int(np.cumsum(step, dtype=np.int64).max()) > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
+    depth = 0
+    for at in range(0, len(brackets), _SLICE):
+        depths = _STEP[np.frombuffer(brackets[at : at + _SLICE], dtype=np.uint8)].cumsum() + depth
+        if int(depths.max()) > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        depth = int(depths[-1])
 
 
 def loads(body: bytes) -> Any:
@@ -59,14 +69,19 @@ def loads(body: bytes) -> Any:
 
     Raises:
         ValueError: not UTF-8, not JSON, NaN or Infinity, a key repeated in one object, nesting
-            deeper than :data:`MAX_DEPTH`, or a number longer than 64 characters.
+            deeper than :data:`MAX_DEPTH`, a number longer than 64 characters, or half of a
+            surrogate pair.
     """
     text = body.decode("utf-8")
     _check_depth(body)
-    return json.loads(
+    found = json.loads(
         text,
         parse_float=_number,
         parse_int=_number,
         parse_constant=_constant,
         object_pairs_hook=_pairs,
     )
+    if _SURROGATE.search(body):
+        # Half a character is legal JSON and no text: no frame or file could hold it.
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    return found

@@ -20,7 +20,11 @@ MAX_LINE = 2**20
 """Longest line of a filtered body, in bytes: a price list has none near it."""
 
 LineFilter = Callable[[bytes, bytes], bool]
-"""``line_filter(header, line)``: whether a line is kept. Both still end with their newline."""
+"""``line_filter(header, line)``: whether a line is kept.
+
+``header`` is the last of the header lines, the one that names the columns. Both still end with
+their newline.
+"""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -205,7 +209,7 @@ class Keeper:
     def _line(self, line: bytes) -> None:
         if self._header_left:
             self._header_left -= 1
-            self._header += line
+            self._header = line  # the last one names the columns
             self._keep(line)
         elif self._filter is not None and self._filter(self._header, line):
             self._keep(line)

@@ -753,7 +753,7 @@ def test_no_jobs_give_no_results() -> None:
 
 
 def only_p5(header: bytes, line: bytes) -> bool:
-    assert header == b"made 2026\nsku,price\n"
+    assert header == b"sku,price\n"
     return line.startswith(b"p5")
 
 
@@ -774,6 +774,18 @@ def test_a_filtered_body_keeps_header_and_matches_and_the_digest_of_the_whole() 
     assert capture.body == kept
     assert capture.headers["x-whole-body-sha256"] == hashlib.sha256(whole).hexdigest()
     assert capture.headers["x-whole-body-bytes"] == str(len(whole))
+
+
+def test_no_source_makes_a_run_hold_more_than_it_allows_itself() -> None:
+    """A source read by line has room for gigabytes; without its filter they must not be held."""
+    zeros = lb.endless(b"Content-Type: application/json\r\n", repeat(bytes(65536)))
+    with lb.Server({"/p": zeros}) as server:
+        result = read(
+            f"{server.url}/p",
+            make_source(max_raw_bytes=2**34, max_decoded_bytes=2**34),
+            Limits(max_kept_bytes=MIB),
+        )
+    assert outcome(result) == "TOO_LARGE_DECODED"
 
 
 @pytest.mark.parametrize(
