@@ -122,6 +122,7 @@ def test_paging_follows_the_link_until_there_is_none() -> None:
     "link",
     [
         pytest.param("http://evil.example/api/retail/prices?$skip=100", id="another host"),
+        pytest.param("http://evil.example:8080/api/retail/prices", id="another host, same port"),
         pytest.param("http://127.0.0.1:8081/api/retail/prices", id="another port"),
         pytest.param("file:///etc/passwd", id="a file"),
         pytest.param("https://127.0.0.1:8080/api/retail/prices", id="another scheme"),

@@ -253,7 +253,7 @@ SOURCE = Source(
     tier="E3",
     code_licence="none: no code is used",
     data_right="prices are facts, quoted with source and date",
-    terms="Public API without key (Microsoft Learn page read 2026-11-20)",
+    terms="Public API without key; USD prices are retail prices (Microsoft Learn, 2026-11-20)",
 )
 
 HISTORY = Source(

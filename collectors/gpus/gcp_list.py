@@ -87,7 +87,10 @@ SHAPES: dict[str, Shape] = {
     "a3-highgpu-8g": Shape("A3", "H100", 8, 208, 1872, 6000),
     "a3-megagpu-8g": Shape("A3", "H100-MEGA", 8, 208, 1872, 6000),
 }
-"""Reviewed 2026-11-20 against "GPU machine types", Compute Engine documentation."""
+"""Reviewed 2026-11-20: Compute Engine documentation, "Accelerator-optimized machine family".
+
+The A2 sums made from it meet the prices of the dated mirror to the nano-unit.
+"""
 
 GPU_BEGINNINGS = {
     "Nvidia Tesla A100 GPU": "A100-40",
@@ -333,7 +336,7 @@ SOURCE = Source(
     tier="E3",
     code_licence="none: no code is used",
     data_right="prices are facts, quoted with source and date",
-    terms="Cloud Billing API under the Google APIs terms; key required (read 2026-11-20)",
+    terms="Key required; the terms the key was issued under apply, confirm before going live",
     auth_env="GCP_API_KEY",
     max_raw_bytes=64 * 2**20,
     max_decoded_bytes=256 * 2**20,

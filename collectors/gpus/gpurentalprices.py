@@ -1,7 +1,7 @@
 """gpurentalprices.com: posted GPU-hour prices of 34 sellers, one JSON body a day.
 
 Address: ``https://gpurentalprices.com/api/latest.json``, no key. Data CC BY 4.0, credit
-"gpurentalprices.com" (licence file of the publisher's repository, read 2026-11-20). The publisher
+"gpurentalprices.com" (licence recorded with the captures of 2026-07 and 2026-08). The publisher
 reads sellers' pages, so its rows are mirrors: tier E4. Published around 06:00 to 09:00 UTC on most
 days, with outliers up to 23:04, and the date in the body is the UTC day of ``generated_at``.
 
@@ -271,7 +271,7 @@ SOURCE = Source(
     tier="E4",
     code_licence="none: no code is used",
     data_right="CC BY 4.0",
-    terms="Data CC BY 4.0, credit gpurentalprices.com (read 2026-11-20)",
+    terms="Data CC BY 4.0, credit gpurentalprices.com; confirm on the site before going live",
     max_raw_bytes=4 * 2**20,
     max_decoded_bytes=8 * 2**20,
 )
