@@ -338,14 +338,8 @@ class _Reading:
         if job.line_filter is not None:
             kept["x-whole-body-sha256"] = keeper.whole_sha256
             kept["x-whole-body-bytes"] = str(keeper.whole_bytes)
-        return Capture(
-            source=self.source.id,
-            url=str(url),
-            body=body,
-            fetched_at=self.shared.now(),
-            status=response.status_code,
-            headers=kept,
-        )
+        status, now = response.status_code, self.shared.now()
+        return Capture(self.source.id, str(url), body, now, status, kept)
 
 
 async def fetch_all(

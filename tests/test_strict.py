@@ -87,6 +87,9 @@ def nested(depth: int, inner: bytes = b"1") -> bytes:
         pytest.param(b"[" * 1_000_000, id="a_million_brackets"),
         pytest.param(b'{"a":' * 1_000_000, id="a_million_objects"),
         pytest.param(b"]" * 40 + b"[" * 40, id="closed_before_opened"),
+        pytest.param(
+            b"[" * 20 + b"[]," * 600_000 + b"[" * 20 + b"]" * 40, id="too_deep_after_a_megabyte"
+        ),
     ],
 )
 def test_what_is_not_strict_json_is_a_value_error(body: bytes) -> None:
