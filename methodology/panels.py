@@ -20,6 +20,7 @@ import polars as pl
 from methodology import clock
 from methodology.definition import Methodology, RateDefinition
 from methodology.estimators import MEDIAN, TRIM25, TRIM40
+from methodology.representative import PriceTable
 from methodology.weights import panel_weights
 
 BOOTSTRAP = "BOOTSTRAP"
@@ -61,7 +62,7 @@ class Vintage:
         }
 
 
-def candidates(prices: pl.DataFrame, definition: RateDefinition, meter: str) -> pl.DataFrame:
+def candidates(table: PriceTable, definition: RateDefinition, meter: str) -> pl.DataFrame:
     """Return who could count for one index, one row per day, legal group and source.
 
     Of several offers of one group the one that a new customer would take stands: for GPU-hours
@@ -69,7 +70,7 @@ def candidates(prices: pl.DataFrame, definition: RateDefinition, meter: str) -> 
     twin has no price that day the other speaks for the group.
 
     Args:
-        prices: the output of ``representative.blend``.
+        table: representative prices.
         definition: the index.
         meter: one of its meters.
 
@@ -78,14 +79,13 @@ def candidates(prices: pl.DataFrame, definition: RateDefinition, meter: str) -> 
         tier, observation_id, ``reason`` (null: admitted; else why it cannot count), sorted by day,
         group, source. Refused offers are kept beside the admitted one so that they can be shown.
     """
-    right_good = (
+    rows = table.select(
         (pl.col("instrument_id") == definition.instrument)
-        & (pl.col("meter") == meter)
         & (pl.col("tenor") == definition.tenor)
         & pl.col("source").is_in(definition.sources)
-        & pl.col("unit").is_in(["usd_per_mtok", "usd_per_gpu_hour"])
+        & pl.col("unit").is_in(["usd_per_mtok", "usd_per_gpu_hour"]),
+        meter,
     )
-    rows = prices.filter(right_good)
     reason: Any = pl.when(~pl.col("provider_class").is_in(definition.classes)).then(
         pl.format("CLASS_{}", pl.col("provider_class").str.to_uppercase())
     )

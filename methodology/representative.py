@@ -100,7 +100,8 @@ def segments(observations: pl.DataFrame, coverage: Coverage, rules: Methodology)
         One row per interval, sorted by series and start: the series columns, ``price_nano``
         (never null), ``from_us`` and ``until_us`` (microseconds UTC, end exclusive), ``run_us``
         (start of the unbroken run of this price), ``mode``, ``is_official_date``, ``tier``,
-        ``observation_id`` (joined by ``+`` where a tariff was collapsed).
+        ``observation_id`` (joined by ``+`` where a tariff was collapsed), and two numbers for
+        cheap joins: ``offer`` (the series without its meter) and ``piece`` (the row).
     """
     rows = collapse_tariffs(observations).join(
         coverage.spans.select("source", "mode").unique(), on="source", how="inner"
@@ -150,20 +151,19 @@ def segments(observations: pl.DataFrame, coverage: Coverage, rules: Methodology)
         (pl.col("price_nano") != pl.col("price_nano").shift(1))
         | (pl.col("from_us") > pl.col("until_us").shift(1))
     ).fill_null(True)
-    return (
-        alive.with_columns(breaks.over(series).cum_sum().over(series).alias("run"))
-        .with_columns(pl.col("from_us").min().over([*series, "run"]).alias("run_us"))
-        .select(
-            *_KEY,
-            "mode",
-            "price_nano",
-            "from_us",
-            "until_us",
-            "run_us",
-            "is_official_date",
-            "tier",
-            "observation_id",
-        )
+    runs = alive.with_columns(breaks.over(series).cum_sum().over(series).alias("run"))
+    return runs.select(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("piece"),
+        pl.struct(c for c in _KEY if c != "meter").rank("dense").cast(pl.Int64).alias("offer"),
+        *_KEY,
+        "mode",
+        "price_nano",
+        "from_us",
+        "until_us",
+        pl.col("from_us").min().over([*series, "run"]).alias("run_us"),
+        "is_official_date",
+        "tier",
+        "observation_id",
     )
 
 
@@ -216,17 +216,12 @@ def representative_prices(
         rules: for the confirmation interval.
 
     Returns:
-        The series columns with ``day``, ``price_nano`` (median of the hourly partitions; at an
+        ``offer``, ``meter``, ``day``, ``price_nano`` (median of the hourly partitions; at an
         exact tie of two prices, the one that stood first), ``is_confirmed`` (an official date, or
         seen twice at least ``confirm_after_hours`` apart by the cut-off), ``seen_us`` (last time
-        seen by the cut-off), ``tier``, ``observation_id``. A series with prices in half of the
-        partitions or fewer has no row: it has no representative price that day.
+        seen by the cut-off), ``piece`` (the segment it came from). A series with prices in half
+        of the partitions or fewer has no row: it has no representative price that day.
     """
-    spread_out = spread(pieces, windows)
-    if spread_out.is_empty():
-        return spread_out.select(
-            *_KEY, "day", "price_nano", "is_confirmed", "seen_us", "tier", "observation_id"
-        )
     confirm = rules.window.confirm_after_hours * HOUR_US
     midnight = (pl.min_horizontal("cut_us", pl.col("until_us") - 1) // DAY_US) * DAY_US
     seen = (
@@ -234,41 +229,60 @@ def representative_prices(
         .then("from_us")
         .otherwise(pl.max_horizontal("from_us", midnight))
     )
-    spread_out = spread_out.with_columns(seen.alias("seen_us"))
-    offer = [*_KEY, "day"]
+    lean = pieces.select(
+        "piece",
+        "offer",
+        "meter",
+        "mode",
+        "price_nano",
+        "from_us",
+        "until_us",
+        "run_us",
+        "is_official_date",
+    )
+    spread_out = (
+        spread(lean, windows)
+        .with_columns(seen.alias("seen_us"))
+        .with_columns(
+            (pl.col("is_official_date") | (pl.col("seen_us") - pl.col("run_us") >= confirm)).alias(
+                "is_confirmed"
+            )
+        )
+    )
+    columns = ["offer", "meter", "day", "price_nano", "is_confirmed", "seen_us", "piece"]
+    is_whole = pl.col("count") == pl.col("partitions")
+    unbroken = spread_out.filter(is_whole).select(columns)
+    broken = _median_of_partitions(spread_out.filter(~is_whole)).select(columns)
+    return pl.concat([unbroken, broken]).sort("offer", "meter", "day")
+
+
+def _median_of_partitions(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the median row of each series and day whose window several segments share."""
+    key = ["offer", "meter", "day"]
     by_price = (
-        spread_out.sort("from_us")
-        .group_by([*offer, "price_nano"], maintain_order=True)
+        rows.sort(*key, "from_us")
+        .group_by([*key, "price_nano"], maintain_order=True)
         .agg(
             pl.col("count").sum(),
             pl.col("from_us").min(),
             pl.col("partitions").first(),
-            (pl.col("is_official_date") | (pl.col("seen_us") - pl.col("run_us") >= confirm))
-            .last()
-            .alias("is_confirmed"),
-            pl.col("seen_us").last(),
-            pl.col("tier").last(),
-            pl.col("observation_id").last(),
+            pl.col("is_confirmed", "seen_us", "piece").last(),
         )
-        .sort([*offer, "price_nano"], nulls_last=True)
+        .sort([*key, "price_nano"])
         .with_columns(
-            (2 * pl.col("count").cum_sum().over(offer)).alias("twice"),
-            pl.col("count").sum().over(offer).alias("total"),
+            (2 * pl.col("count").cum_sum().over(key)).alias("twice"),
+            pl.col("count").sum().over(key).alias("total"),
         )
         .filter(2 * pl.col("total") > pl.col("partitions"))
     )
-    at_half = pl.col("twice") == pl.col("total")
-    is_low = (pl.col("twice") >= pl.col("total")) & (
-        (pl.col("twice") - 2 * pl.col("count")) < pl.col("total")
+    is_middle = (pl.col("twice") >= pl.col("total")) & (
+        pl.col("twice") - 2 * pl.col("count") < pl.col("total")
     )
-    after_half = at_half.shift(1, fill_value=False).over(offer)
-    candidates = by_price.with_columns(after_half.alias("after_half")).filter(
-        is_low | pl.col("after_half")
+    after_half = (pl.col("twice") == pl.col("total")).shift(1, fill_value=False).over(key)
+    middle = by_price.with_columns(after_half.alias("after_half")).filter(
+        is_middle | pl.col("after_half")
     )
-    chosen = candidates.sort("from_us").group_by(offer, maintain_order=True).first()
-    return chosen.select(
-        *offer, "price_nano", "is_confirmed", "seen_us", "tier", "observation_id"
-    ).sort(offer, nulls_last=True)
+    return middle.sort("from_us").group_by(key, maintain_order=True).first()
 
 
 def spread(pieces: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
@@ -318,54 +332,93 @@ def blend(
         rules: for the output-to-input bound.
 
     Returns:
-        The same columns plus ``is_suspect``, sorted by series and day.
+        The same columns plus ``is_suspect`` and ``pieces`` (the segments it came from, one per
+        meter of a blend) in place of ``piece``, sorted by offer, meter and day.
     """
-    offer = [c for c in _KEY if c != "meter"] + ["day"]
-    tokens = prices.filter(pl.col("meter").is_in(["IN", "CIN", "OUT"]))
-    wide = {
-        meter: tokens.filter(pl.col("meter") == meter)
+    offer = ["offer", "day"]
+    legs = {
+        meter: prices.filter(pl.col("meter") == meter)
         .drop("meter")
-        .rename(
-            {
-                c: f"{c}_{meter}"
-                for c in ("price_nano", "is_confirmed", "seen_us", "tier", "observation_id")
-            }
-        )
+        .rename({c: f"{c}_{meter}" for c in ("price_nano", "is_confirmed", "seen_us", "piece")})
         for meter in ("IN", "CIN", "OUT")
     }
-    pairs = wide["IN"].join(wide["OUT"], on=offer, how="inner", nulls_equal=True)
-    pairs = pairs.join(wide["CIN"], on=offer, how="left", nulls_equal=True)
+    pairs = legs["IN"].join(legs["OUT"], on=offer, how="inner")
+    pairs = pairs.join(legs["CIN"], on=offer, how="left")
     least = rules.bounds.out_to_in_min
+    out, inp = pl.col("price_nano_OUT"), pl.col("price_nano_IN")
     pairs = pairs.with_columns(
-        (
-            pl.col("price_nano_OUT") * least.denominator < pl.col("price_nano_IN") * least.numerator
-        ).alias("is_suspect"),
-        pl.col("price_nano_CIN").fill_null(pl.col("price_nano_IN")),
+        (out * least.denominator < inp * least.numerator).alias("is_suspect"),
+        pl.col("price_nano_CIN").fill_null(inp),
+        pl.col("is_confirmed_CIN").fill_null(pl.col("is_confirmed_IN")),
+        pl.col("seen_us_CIN").fill_null(pl.col("seen_us_IN")),
+        pl.col("piece_CIN").fill_null(pl.col("piece_IN")),
     )
-    blends = []
+    plain = (
+        prices.join(pairs.select(*offer, "is_suspect"), on=offer, how="left")
+        .with_columns(
+            pl.col("is_suspect").fill_null(False), pl.concat_list("piece").alias("pieces")
+        )
+        .drop("piece")
+    )
+    blends = [plain]
     for name, shares in parts.items():
-        whole, used = sum(shares.values()), list(shares)
-        total = pl.sum_horizontal(pl.col(f"price_nano_{m}") * share for m, share in shares.items())
+        whole = sum(shares.values())
+        total = pl.sum_horizontal(pl.col(f"price_nano_{m}") * n for m, n in shares.items())
         blends.append(
             pairs.select(
-                *offer,
+                "offer",
                 pl.lit(name).alias("meter"),
+                "day",
                 ((2 * total + whole) // (2 * whole)).alias("price_nano"),
-                pl.all_horizontal(pl.col(f"is_confirmed_{m}").fill_null(True) for m in used).alias(
-                    "is_confirmed"
-                ),
-                pl.min_horizontal(f"seen_us_{m}" for m in used).alias("seen_us"),
-                pl.max_horizontal(f"tier_{m}" for m in used).alias("tier"),
-                pl.concat_str(
-                    [pl.col(f"observation_id_{m}") for m in used], separator="+", ignore_nulls=True
-                ).alias("observation_id"),
+                pl.all_horizontal(f"is_confirmed_{m}" for m in shares).alias("is_confirmed"),
+                pl.min_horizontal(f"seen_us_{m}" for m in shares).alias("seen_us"),
                 "is_suspect",
-            )
+                pl.concat_list(f"piece_{m}" for m in shares).alias("pieces"),
+            ).select(plain.columns)
         )
-    suspects = pairs.select(*offer, "is_suspect")
-    plain = prices.join(suspects, on=offer, how="left", nulls_equal=True).with_columns(
-        pl.col("is_suspect").fill_null(False)
+    return pl.concat(blends).sort("offer", "meter", "day")
+
+
+@dataclass(frozen=True)
+class PriceTable:
+    """Representative prices with what they refer to.
+
+    ``prices``: the output of :func:`blend`. ``offers``: ``offer`` and the series columns except
+    the meter. ``pieces``: ``piece``, ``tier`` and ``observation_id`` of each segment.
+    """
+
+    prices: pl.DataFrame
+    offers: pl.DataFrame
+    pieces: pl.DataFrame
+
+    def select(self, offers: pl.Expr, meter: str) -> pl.DataFrame:
+        """Return the prices of one meter for the offers that satisfy an expression, with both.
+
+        Columns: those of ``offers``, day, price_nano, is_confirmed, is_suspect, seen_us,
+        ``tier`` (the worst of its segments) and ``observation_id`` (joined by ``+``).
+        """
+        wanted = self.offers.filter(offers)
+        rows = (
+            self.prices.filter(pl.col("meter") == meter)
+            .join(wanted, on="offer", how="inner")
+            .with_row_index("row")
+        )
+        trail = (
+            rows.select("row", "pieces")
+            .explode("pieces")
+            .join(
+                self.pieces, left_on="pieces", right_on="piece", how="left", maintain_order="left"
+            )
+            .group_by("row", maintain_order=True)
+            .agg(pl.col("tier").max(), pl.col("observation_id").str.join("+"))
+        )
+        return rows.join(trail, on="row", how="left", maintain_order="left").drop("row", "pieces")
+
+
+def price_table(pieces: pl.DataFrame, windows: pl.DataFrame, rules: Methodology) -> PriceTable:
+    """Return representative prices and blends of all segments over the index days of a window."""
+    prices = blend(representative_prices(pieces, windows, rules), rules.blend, rules)
+    offers = (
+        pieces.select("offer", *(c for c in _KEY if c != "meter")).unique("offer").sort("offer")
     )
-    columns = plain.columns
-    joined = pl.concat([plain, *(b.select(columns) for b in blends)])
-    return joined.sort([*_KEY, "day"], nulls_last=True)
+    return PriceTable(prices, offers, pieces.select("piece", "tier", "observation_id"))

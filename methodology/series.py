@@ -21,7 +21,7 @@ from methodology import panels, waterfall
 from methodology.definition import Methodology, RateDefinition
 from methodology.estimators import CODES, Ints
 from methodology.panels import Vintage
-from methodology.representative import HOUR_US
+from methodology.representative import HOUR_US, PriceTable
 from methodology.units import round_half_up
 
 LEVEL_BASE = 1000
@@ -50,7 +50,7 @@ class Plan:
 
 
 def plan(
-    prices: pl.DataFrame,
+    table: PriceTable,
     definition: RateDefinition,
     meter: str,
     index_days: Sequence[date],
@@ -60,7 +60,7 @@ def plan(
     known: Mapping[str, Vintage] | None = None,
 ) -> Plan:
     """Return the plan of one index; arguments as in ``panels``."""
-    rows = panels.candidates(prices, definition, meter)
+    rows = panels.candidates(table, definition, meter)
     admitted = rows.filter(pl.col("reason").is_null())
     frozen = panels.vintages(admitted, index_days, definition, rules, volumes, known)
     return Plan(definition.index_id(meter), meter, definition, rows, frozen, covered)
