@@ -107,7 +107,7 @@ def parse_changes(
     shown = priced & (pl.col("value").is_not_null() | required)
     long = long.with_columns(
         decimal_text(long["value"]).alias("text"),
-        shown.cum_max().shift(1, fill_value=False).over(_KEY).alias("known"),
+        shown.cum_max().over(_KEY).alias("known"),
         pl.when(~priced)
         .then(None)
         .when(pl.col("value").is_null() & required)

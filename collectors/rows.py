@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from collectors import strict
 from collectors.base import Capture, Parsed
@@ -95,6 +95,11 @@ def _keep_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         elif found[key] != value or isinstance(value, dict):
             found[key] = Repeated([found[key], value])
     return found
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Return whether a JSON value is a text that can name something: not a number, not empty."""
+    return isinstance(value, str) and not isinstance(value, strict.Number) and bool(value)
 
 
 def shape_error(capture: Capture, found: str) -> ParseError:

@@ -37,7 +37,7 @@ from decimal import Decimal
 from typing import Any
 
 from collectors.base import Capture, Parsed, Source, single_get
-from collectors.rows import Rows, load_json, problem, shape_error
+from collectors.rows import Rows, is_name, load_json, problem, shape_error
 
 METERS = {"input_mtok": "IN", "output_mtok": "OUT", "cache_read_mtok": "CIN"}
 BATCH_METERS = {"input_mtok": "BAT_IN", "output_mtok": "BAT_OUT"}
@@ -165,7 +165,7 @@ def _listings(capture: Capture) -> list[tuple[str, str, dict[str, Any]]]:
         for model in models:
             provider = entry.get("id", entry.get("provider"))
             listing = model.get("id", model.get("model")) if isinstance(model, dict) else None
-            if not isinstance(provider, str) or not isinstance(listing, str):
+            if not is_name(provider) or not is_name(listing):
                 raise shape_error(capture, f"provider {provider!r}, model {listing!r}: no id")
             found.append((provider, listing, model))
     return found

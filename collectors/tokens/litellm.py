@@ -36,7 +36,7 @@ import polars as pl
 from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.changes import field_refusals, parse_changes, read_table
-from collectors.rows import Repeated, Rows, load_json_with_repeats, shape_error
+from collectors.rows import Repeated, Rows, is_name, load_json_with_repeats, shape_error
 
 METERS = {
     "input_cost_per_token": "IN",
@@ -89,7 +89,7 @@ def parse(capture: Capture) -> Parsed:
         provider, mode = entry.get("litellm_provider"), entry.get("mode")
         if listing in _NOT_MODELS:
             rows.reject("", listing, _NOT_MODELS[listing], "not a model")
-        elif not isinstance(provider, str) or not provider:
+        elif not is_name(provider):
             rows.reject("", listing, "PROVIDER_MISSING", f"litellm_provider is {provider!r}")
         elif mode not in MODES:
             rows.reject(provider, listing, "MODE_NOT_TEXT", f"mode is {mode!r}")

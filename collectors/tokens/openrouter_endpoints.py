@@ -35,7 +35,7 @@ from polars.exceptions import PolarsError
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
-from collectors.rows import Rows, load_json, shape_error
+from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.tokens.openrouter_models import pricing_rows, variant_reason
 from methodology import schemas
 from methodology.errors import ParseError, UsageError
@@ -88,7 +88,7 @@ def requests_for(base_url: str, model_ids: Iterable[str]) -> Generator[Request, 
             path safely.
     """
     for model_id in model_ids:
-        if not _MODEL_ID.fullmatch(model_id) or ".." in model_id:
+        if not _MODEL_ID.fullmatch(model_id):
             raise UsageError(f"openrouter_endpoints: {model_id!r} is not a model id author/slug")
         yield Request(url=f"{base_url.rstrip('/')}/models/{model_id}/endpoints")
 
@@ -112,7 +112,7 @@ def parse(capture: Capture) -> Parsed:
     if not isinstance(data, dict) or not isinstance(data.get("endpoints"), list):
         raise shape_error(capture, "no 'data' with a list of endpoints")
     model = data.get("id")
-    if not isinstance(model, str):
+    if not is_name(model):
         raise shape_error(capture, f"model id is {model!r}")
     rows = Rows(capture, "per_token")
     _model_rows(capture, rows, model, data["endpoints"], "tag")
@@ -136,7 +136,7 @@ def parse_panel_raw(capture: Capture) -> Parsed:
             model, variant = entry["model_slug"], entry["variant"]
         except (ValueError, KeyError, TypeError) as error:
             raise ParseError(capture.source, "NOT_JSON", f"line {number}: {error!r}") from error
-        if not isinstance(model, str) or not isinstance(variant, str):
+        if not is_name(model) or not is_name(variant):
             raise shape_error(capture, f"line {number}: model {model!r}, variant {variant!r}")
         _model_rows(
             capture, rows, _model_id(model, variant), entry.get("endpoints") or [], "provider_slug"
@@ -163,7 +163,7 @@ def parse_panel_csv(capture: Capture) -> Parsed:
     times = table["scraped_at"].str.to_datetime("%Y-%m-%dT%H:%M:%S%z", strict=False)
     if times.null_count():
         raise shape_error(capture, "scraped_at is not an ISO time with an offset")
-    naive = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    naive = times.dt.replace_time_zone(None)  # an offset has become UTC while reading
     rows = Rows(capture, "per_token")
     for row, observed_at in zip(table.iter_rows(named=True), naive.to_list(), strict=True):
         rows.observed_at = observed_at
@@ -218,7 +218,7 @@ def _model_rows(
         if not isinstance(endpoint, dict) or not isinstance(endpoint.get("pricing"), dict):
             raise shape_error(capture, f"{model}: an endpoint without pricing")
         provider, tag = endpoint.get("provider_name"), endpoint.get(tag_field)
-        if not isinstance(provider, str) or not isinstance(tag, str):
+        if not is_name(provider) or not is_name(tag):
             raise shape_error(capture, f"{model}: provider {provider!r}, tag {tag!r}")
         listing = f"{model}|{tag}|{endpoint.get('quantization') or 'unknown'}"
         refused = variant_reason(model)

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import Any
 
 from collectors.base import Capture, Parsed, Source, single_get
-from collectors.rows import Rows, load_json, problem, shape_error
+from collectors.rows import Rows, is_name, load_json, problem, shape_error
 
 PROVIDER = "openrouter"
 METERS = {"prompt": "IN", "completion": "OUT", "input_cache_read": "CIN"}
@@ -73,7 +73,7 @@ def parse(capture: Capture) -> Parsed:
     for model in models:
         listing = model.get("id") if isinstance(model, dict) else None
         pricing = model.get("pricing") if isinstance(model, dict) else None
-        if not isinstance(listing, str) or not isinstance(pricing, dict):
+        if not is_name(listing) or not isinstance(pricing, dict):
             raise shape_error(capture, f"model {listing!r} without an id or pricing")
         refused = variant_reason(listing)
         if refused:

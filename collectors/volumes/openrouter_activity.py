@@ -157,8 +157,7 @@ def _parse_table(capture: Capture) -> Parsed:
         pl.col("date").str.to_date("%Y-%m-%d", strict=False).alias("day"),
         pl.col("last_scraped_at")
         .str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
-        .dt.convert_time_zone("UTC")
-        .dt.replace_time_zone(None)
+        .dt.replace_time_zone(None)  # an offset has become UTC while reading
         .alias("as_of"),
         *(
             pl.when(pl.col(name).str.contains(r"^[0-9]{1,18}$"))
