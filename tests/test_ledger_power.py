@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_ledger_crash import Disk, Killed, crash, entries, made, steps_of
 
 from index.ledger import files
 from index.ledger.batches import Batches
 from index.ledger.check import check_files
 from index.ledger.log import Log
+from tests.test_ledger_crash import Disk, Killed, crash, entries, made, steps_of
 
 
 @dataclass
