@@ -85,9 +85,16 @@ def test_genai_prices(path):
     body = read(path)
     found = genai_prices.parse(capture(genai_prices.SOURCE, body))
     check(found)
-    figures = 0
+    figures = converted = 0
     for provider in json.loads(body):
         for model in provider.get("models", [provider]):
+            name = (
+                provider.get("id", provider.get("provider")),
+                model.get("id", model.get("model")),
+            )
+            if {(name[0], ""), name} & genai_prices.CONVERTED:
+                converted += 1
+                continue
             prices = model["prices"]
             for entry in prices if isinstance(prices, list) else [{"prices": prices}]:
                 figures += sum(
@@ -95,6 +102,7 @@ def test_genai_prices(path):
                     for f in ("input_mtok", "output_mtok", "cache_read_mtok")
                 )
     assert found.quotes.height + count(found, "FREE_OFFER", "NEGATIVE_PRICE") == figures
+    assert count(found, "CONVERTED_CURRENCY") == converted
     if path.name >= "2025-08":
         assert set(one(found.quotes, "o3", "IN", provider="openai")) == {"10", "2"} or (
             one(found.quotes, "o3", "IN", provider="openai") == ["10.0", "2.0"]

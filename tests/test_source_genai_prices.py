@@ -93,9 +93,9 @@ CASES = {
         ("anthropic", "claude-haiku-5-5", "IN"),
         [("0.1", None, None, None, None, False)],
     ),
-    "a batch variant is the batch meter, with its own date": (
+    "a batch variant is the batch meter, dated by the day it was verified": (
         ("anthropic", "claude-fable-5", "BAT_OUT"),
-        [("25", None, None, datetime(2026, 10, 14), None, True)],
+        [("25", None, None, datetime(2026, 10, 14), None, False)],
     ),
     "a fast variant is not the standard meter": (
         ("anthropic", "claude-fable-5", "OUT"),
@@ -160,9 +160,32 @@ def test_among_batch_variants_the_first_active_one_wins():
     first = {**batch, "constraint": {"start_date": "2026-10-14"}, "prices": {"input_mtok": 4}}
     found = parse(capture(one_model({"input_mtok": 8}, price_variants=[later, first])))
     assert rows(found.quotes, "p", "m", "BAT_IN") == [
-        ("4", None, None, datetime(2026, 10, 14), datetime(2026, 10, 29), True),
-        ("3", None, None, datetime(2026, 10, 29), None, True),
+        ("4", None, None, datetime(2026, 10, 14), datetime(2026, 10, 29), False),
+        ("3", None, None, datetime(2026, 10, 29), None, False),
     ]
+
+
+def test_a_resellers_date_is_the_day_someone_looked():
+    cut = {"constraint": {"start_date": "2026-10-19"}, "prices": {"input_mtok": 2}}
+    body = one_model([{"prices": {"input_mtok": 1}}, cut]).replace(b'"p"', b'"openrouter"')
+    quotes = parse(capture(body)).quotes
+    assert quotes["effective_from"].to_list() == [None, datetime(2026, 10, 19)]
+    assert quotes["is_official_date"].to_list() == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "reasons"),
+    [
+        ("zhipuai", "GLM-5.3", ["CONVERTED_CURRENCY"]),
+        ("minimax", "MiniMax-M2", ["CONVERTED_CURRENCY"]),
+        ("minimax", "MiniMax-M3", []),
+    ],
+)
+def test_dollars_converted_from_another_currency_are_refused(provider, model, reasons):
+    body = one_model({"input_mtok": 1}).replace(b'"p"', f'"{provider}"'.encode())
+    found = parse(capture(body.replace(b'"m"', f'"{model}"'.encode())))
+    assert found.rejections["reason"].to_list() == reasons
+    assert found.quotes.height == 1 - len(reasons)
 
 
 def test_a_future_date_is_kept_with_its_date():

@@ -22,9 +22,17 @@ Column map (read from the package 0.2.3 and from dated files, 2025-06 to 2026-11
   file cannot give one set both a date and hours; hours therefore hold from the latest dated set
   listed before them. The set without hours is the price outside the hours.
 
+Read in the catalogue's own comments (package 0.2.3), and acted on here:
+
+* ``zhipuai`` bills in CNY only and MiniMax's M2 and M2.1 were inferred from CNY: their dollars are
+  a conversion at a fixed rate, not a price anyone posts. Refused, ``CONVERTED_CURRENCY``.
+* dates of batch variants are the day they were verified, and dates of the resellers ``openrouter``
+  and ``quicksilverpro`` are days of refresh, shared by up to 130 models: kept, not official.
+
 What the file cannot say, and a user of its windows must know: DeepSeek's peak hours hold from
 Monday to Friday only since 2026-08-23; and ``deepseek-v4-flash`` had peak hours already from
-2026-08-17 to 09-10, at figures the file no longer holds.
+2026-08-17 to 09-10, at figures the file no longer holds; since then that id is served by V4.1
+Flash, another model.
 """
 
 from __future__ import annotations
@@ -42,6 +50,15 @@ from collectors.rows import Rows, is_name, load_json, problem, shape_error
 METERS = {"input_mtok": "IN", "output_mtok": "OUT", "cache_read_mtok": "CIN"}
 BATCH_METERS = {"input_mtok": "BAT_IN", "output_mtok": "BAT_OUT"}
 BATCH = {"processing": "batch"}
+
+RESELLERS = frozenset({"openrouter", "quicksilverpro"})
+"""Providers whose start dates are days on which someone looked."""
+
+CONVERTED = frozenset(
+    {("zhipuai", ""), ("minimax", "MiniMax-M2"), ("minimax", "MiniMax-M2.1")}
+    | {("minimax", "MiniMax-M2.1-highspeed")}
+)
+"""Provider and model (empty: all of them) whose figures were converted from another currency."""
 
 _DAY = timedelta(days=1)
 
@@ -124,17 +141,21 @@ def parse(capture: Capture) -> Parsed:
     flat list of ``{"provider", "model", "prices"}``.
 
     Quotes are USD per Mtok. ``effective_from`` null: valid since the listing exists;
-    ``effective_to`` null: no later set. ``is_official_date`` where a ``start_date`` set it.
+    ``effective_to`` null: no later set. ``is_official_date`` where a ``start_date`` set it and
+    that date is the seller's.
     Rejections: ``FREE_OFFER``, ``NOT_A_NUMBER``, ``NEGATIVE_PRICE`` per figure;
     ``NOT_A_MEASURED_METER`` and ``CONTEXT_BRACKET`` once per listing and field;
     ``UNKNOWN_CONSTRAINT``, ``BAD_WINDOW``, ``NEVER_ACTIVE`` and ``PRICE_VARIANT`` (a set for a
-    service level that is not measured) per price set.
+    service level that is not measured) per price set; ``CONVERTED_CURRENCY`` per listing.
 
     Raises:
         ParseError: ``NOT_JSON``, or ``SHAPE`` when it is none of the three.
     """
     rows = Rows(capture, "per_mtok")
     for provider, listing, model in _listings(capture):
+        if {(provider, ""), (provider, listing)} & CONVERTED:
+            rows.reject(provider, listing, "CONVERTED_CURRENCY", "dollars converted from CNY")
+            continue
         listed = model.get("prices")
         sets = listed if isinstance(listed, list) else [{"prices": listed}]
         told: set[str] = set()
@@ -241,7 +262,9 @@ def _parse_price(
         window=window,
         effective_from=valid[0],
         effective_to=valid[1],
-        is_official_date=valid[0] is not None,
+        is_official_date=(
+            valid[0] is not None and seller[0] not in RESELLERS and meter in METERS.values()
+        ),
     )
 
 
