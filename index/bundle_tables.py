@@ -269,7 +269,7 @@ def _openrouter(payloads: Path) -> Table:
     parsed = openrouter_activity.parse(capture)
     lines = register.token_listing_map().rename({"listing_id": "subject"})
     rows = (
-        parsed.volumes.filter(pl.col("meter").is_in(["prompt", "completion"]))
+        parsed.volumes.filter(pl.col("meter").is_in(["prompt", "completion", "cached"]))
         .join(lines, on=["source", "subject"], how="inner", maintain_order="left")
         .with_columns(pl.lit("CC-BY-4.0").alias("licence_id"))
         .sort("period_start", "subject", "meter")

@@ -24,7 +24,7 @@ from methodology.definition import (
 )
 from methodology.errors import CoverageError
 from methodology.panels import Vintage
-from methodology.representative import Coverage
+from methodology.representative import Coverage, PriceTable
 from methodology.series import PanelState, Plan, Series
 from methodology.units import round_half_up
 
@@ -54,7 +54,7 @@ class SessionPlan:
     session: str
     index_days: list[date]
     cuts_us: list[int]
-    prices: pl.DataFrame
+    table: PriceTable
     plans: list[Plan]
     covered: dict[str, npt.NDArray[np.bool_]]
 
@@ -129,9 +129,9 @@ def _is_covered(
 ) -> npt.NDArray[np.bool_]:
     if inputs.is_live:
         return np.ones(days, np.bool_)
-    masks = [covered.get(source, np.zeros(days, np.bool_)) for source in definition.sources]
-    if isinstance(definition, CompositeDefinition):
-        masks = [m for s, m in zip(definition.sources, masks, strict=True) if s != "TKR"]
+    masks = [covered[source] for source in definition.sources if source in covered]
+    if not masks:
+        return np.zeros(days, np.bool_)
     result: npt.NDArray[np.bool_] = np.logical_and.reduce(masks)
     return result
 
@@ -201,39 +201,53 @@ def plan_all(
     pieces = representative.segments(inputs.observations, inputs.coverage, rules)
     planned = {}
     for session in SESSIONS:
-        index_days = list(only_days[session]) if only_days else clock.days(first, last)
-        if not index_days:
+        index_days = list(only_days.get(session, ())) if only_days else clock.days(first, last)
+        mine = [d for d in definitions if d.session == session]
+        if not index_days or not mine:
             continue
         tell(f"representative prices {session}")
         windows = representative.window_table(session, index_days)
-        prices = representative.blend(
-            representative.representative_prices(pieces, windows, rules), rules.blend, rules
-        )
+        table = representative.price_table(_countable(pieces, mine), windows, rules)
         covered = covered_days(inputs, session, index_days, rules)
+        tell(f"panels {session}")
         plans = []
-        for definition in definitions:
-            if not isinstance(definition, RateDefinition) or definition.session != session:
+        for definition in mine:
+            if not isinstance(definition, RateDefinition):
                 continue
             mask = _is_covered(definition, covered, inputs, len(index_days))
             for meter in definition.meters:
                 name = definition.index_id(meter)
                 stop = (until or {}).get(name)
                 inside = mask & np.array([not stop or d <= stop for d in index_days])
+                frozen = (known or {}).get(name)
                 plans.append(
-                    series.plan(
-                        prices,
-                        definition,
-                        meter,
-                        index_days,
-                        inside,
-                        rules,
-                        known=(known or {}).get(name),
-                    )
+                    series.plan(table, definition, meter, index_days, inside, rules, known=frozen)
                 )
-        tell(f"panels {session}")
         cuts = windows["cut_us"].to_list()
-        planned[session] = SessionPlan(session, index_days, cuts, prices, plans, covered)
+        planned[session] = SessionPlan(session, index_days, cuts, table, plans, covered)
     return planned
+
+
+def _countable(pieces: pl.DataFrame, definitions: Sequence[Definition]) -> pl.DataFrame:
+    """Return the segments that some index of the session could count.
+
+    Composites read first parties. The rest are refused for their class alone, and are looked up
+    only for the days whose refusals are shown.
+    """
+    wanted = pl.lit(False)
+    for definition in definitions:
+        if isinstance(definition, RateDefinition):
+            wanted = wanted | (
+                (pl.col("instrument_id") == definition.instrument)
+                & pl.col("source").is_in(definition.sources)
+                & pl.col("provider_class").is_in(definition.classes)
+            )
+        else:
+            wanted = wanted | (
+                (pl.col("provider_class") == "first_party")
+                & pl.col("source").is_in(definition.sources)
+            )
+    return pieces.filter(wanted)
 
 
 def determine_all(
@@ -330,13 +344,10 @@ def model_prices(
         schema=["instrument_id", "developer"],
         orient="row",
     )
+    is_own = (pl.col("provider_class") == "first_party") & (pl.col("unit") == "usd_per_mtok")
     rows = (
-        one.prices.filter(
-            (pl.col("meter") == meter)
-            & (pl.col("provider_class") == "first_party")
-            & (pl.col("unit") == "usd_per_mtok")
-            & ~pl.col("is_suspect")
-        )
+        one.table.select(is_own, meter)
+        .filter(~pl.col("is_suspect"))
         .join(developers, on="instrument_id")
         .filter(pl.col("group") == pl.col("developer"))
         .sort("source", "instrument_id", "day", "price_nano", "provider", "listing_id")

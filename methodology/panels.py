@@ -3,7 +3,7 @@
 A vintage is a panel frozen on one day: its legal groups, the one source that serves each, their
 published weights and the estimator that its size calls for. The index of month M uses the vintage
 frozen on the first index day of M-3; an index too young for that uses its ``BOOTSTRAP`` vintage,
-frozen on the first day with enough groups. Where no panel could be frozen on the due day (the
+frozen on the first day from its effective date with enough groups. Where no panel could be frozen on the due day (the
 sources did not cover it) the vintage in force stays.
 """
 
@@ -226,7 +226,7 @@ def vintages(
     place = {day: n for n, day in enumerate(index_days)}
     found: list[Vintage | None] = []
     for n, day in enumerate(index_days):
-        if not started and n in enough:
+        if not started and n in enough and day >= definition.effective_from:
             made[BOOTSTRAP] = freeze(BOOTSTRAP, day, by_day[(n,)], definition, rules, volumes)
             started = True
         if not started:

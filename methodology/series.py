@@ -28,6 +28,31 @@ LEVEL_BASE = 1000
 """Every chained level starts at this on the index's first value."""
 
 
+FIXING_SCHEMA: dict[str, Any] = {
+    "index_id": pl.String,
+    "ref_date": pl.Date,
+    "vintage": pl.String,
+    "waterfall": pl.String,
+    "numerator": pl.Int128,
+    "denominator": pl.Int128,
+    "value_units": pl.Int64,
+    "decimals": pl.Int64,
+    "chained_level": pl.Int64,
+    "groups": pl.Int64,
+    "panel": pl.Int64,
+    "weight": pl.Int64,
+    "fresh": pl.Int64,
+    "evidenced": pl.Int64,
+    "is_dispersed": pl.Boolean,
+    "has_panel_break": pl.Boolean,
+    "has_held": pl.Boolean,
+    "has_imputed": pl.Boolean,
+    "is_confirmed_same_path": pl.Boolean,
+    "is_covered": pl.Boolean,
+}
+"""Columns of ``Series.fixings``; units in the description of :class:`Series`."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """One index ready to be determined: its candidates and the vintage of each day.
@@ -300,6 +325,10 @@ class _Run:
             if vintage is not None and vintage is not self.vintage[i]:
                 same = self.vintage[i] is not None and self.vintage[i] == vintage
                 self._install(i, vintage) if same else self._switch(d, i, vintage)
+        ordinal = self.index_days[d].toordinal()
+        if not any(v is not None and p.covered[d] for v, p in zip(self.vintage, self.plans)):
+            self._silent(d, wanted)
+            return
         pick = self.choice[None, :, :, None][0]
 
         def today(of: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -312,12 +341,47 @@ class _Run:
             today(self.fresh),
             today(self.evidenced),
         )
-        ordinal = self.index_days[d].toordinal()
         day, self.state = det.determine(ordinal, prices, self._frozen(d), self.state, self.rules)
         self.o_price[d], self.o_kept[d], self.o_weight[d] = day.price, day.kept, day.used_weight
         self.o_status[d], self.o_reason[d] = day.status, day.reason
         for i, p in enumerate(self.plans):
-            self._publishable(d, i, p, day)
+            if self.vintage[i] is not None:
+                self._publishable(d, i, p, day)
+            if (p.index_id, ordinal) in wanted:
+                self.states[p.index_id, ordinal] = self.state_of(i, ordinal)
+
+    def _silent(self, d: int, wanted: Collection[tuple[str, int]]) -> None:
+        """Record a day on which no source of any index speaks: nothing moves, nothing fixes."""
+        ordinal = self.index_days[d].toordinal()
+        self.state.carried[:] = 0
+        for i, p in enumerate(self.plans):
+            vintage = self.vintage[i]
+            if vintage is not None:
+                self.out.append(
+                    {
+                        **dict.fromkeys(FIXING_SCHEMA),
+                        "index_id": p.index_id,
+                        "ref_date": self.index_days[d],
+                        "vintage": vintage.id,
+                        "waterfall": "NO_FIX",
+                        "numerator": 0,
+                        "denominator": 1,
+                        "decimals": p.decimals,
+                        "panel": len(vintage.groups),
+                        **dict.fromkeys(("groups", "weight", "fresh", "evidenced"), 0),
+                        **dict.fromkeys(
+                            (
+                                "is_dispersed",
+                                "has_panel_break",
+                                "has_held",
+                                "has_imputed",
+                                "is_confirmed_same_path",
+                                "is_covered",
+                            ),
+                            False,
+                        ),
+                    }
+                )
             if (p.index_id, ordinal) in wanted:
                 self.states[p.index_id, ordinal] = self.state_of(i, ordinal)
 
@@ -394,14 +458,7 @@ class _Run:
 
     def result(self) -> Series:
         """Return everything as one :class:`Series`."""
-        schema: dict[str, Any] = {
-            "numerator": pl.Int128,
-            "denominator": pl.Int128,
-            "value_units": pl.Int64,
-            "chained_level": pl.Int64,
-            "vintage": pl.String,
-        }
-        fixings = pl.DataFrame(self.out, schema_overrides=schema, infer_schema_length=None)
+        fixings = pl.DataFrame(self.out, schema=FIXING_SCHEMA, strict=True)
         return Series(
             plans=self.plans,
             index_days=self.index_days,

@@ -1,0 +1,408 @@
+"""Captures to the frames a determination reads: archive first, then parse, then batches.
+
+A *manifest* lists every body by digest and every batch made from them; it is the one thing a
+commitment has to name. Reading a manifest back gives the same frames, either from the batches
+(the ordinary road) or from the archived bytes, parsed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from collectors import bundled, panel
+from collectors.archive import Archive
+from collectors.base import Capture, Parsed, Source
+from collectors.tokens import genai_prices
+from index.determine import Inputs
+from index.frames import read_model, to_lines
+from index.ledger.batches import Batches, Stored
+from index.ledger.canonical import canonical
+from methodology import register, schemas
+from methodology.definition import Methodology
+from methodology.eligibility import Registers, normalise
+from methodology.errors import ConfigError, ParseError, SourceError, VerificationError
+from methodology.representative import Coverage
+
+BUNDLED = "bundled:"
+"""Scheme of the captures that came from the bundled history, not from a network."""
+
+PACKAGED = "package:genai-prices/"
+MANIFEST_URL = BUNDLED + "MANIFEST.json"
+
+PACKAGE_DATES = {"0.2.3": datetime(2026, 11, 19)}
+"""Release day of each known version of the packaged price list: its rows hold until then."""
+
+PACKAGE_SINCE = datetime(2025, 6, 22)
+"""The price list exists since then; what it says of earlier days is not counted as observed."""
+
+LIVE_HOURS = 52
+"""A live determination reads captures this far back: two windows and the fetch-age limit."""
+
+Mode = Literal["bundled", "live"]
+
+_FRAMES: dict[str, type[Any]] = {
+    "observations": schemas.Observation,
+    "volumes": schemas.Volume,
+    "rates": schemas.Rate,
+    "rejections": schemas.Rejection,
+}
+_SPANS = {
+    "source": pl.String(),
+    "mode": pl.String(),
+    "covered_from": pl.Datetime("us"),
+    "covered_to": pl.Datetime("us"),
+}
+_CAPTURES = {"source": pl.String(), "captured_at": pl.Datetime("us")}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Frames ready to determine from, with the trail that leads back to bytes."""
+
+    mode: Mode
+    inputs: Inputs
+    rejections: pl.DataFrame
+    captures: tuple[Capture, ...]
+    failures: tuple[dict[str, str], ...] = ()
+    quotes_seen: int = 0
+    bodies: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> int:
+        """How many sources gave a usable body."""
+        return len({c.source for c in self.captures if c.source != "bundle"})
+
+
+def bundled_captures(bundle: Path) -> list[Capture]:
+    """Return the bundled history and the packaged price list as captures, in a fixed order.
+
+    Raises:
+        ConfigError: no bundle there, or a table whose bytes are not those of its manifest, or a
+            version of the packaged price list whose release day is unknown.
+    """
+    manifest_file = bundle / "MANIFEST.json"
+    if not manifest_file.is_file():
+        raise ConfigError(
+            f"bundle: no {manifest_file}; run from the project's folder, or name the folder with "
+            "--bundle or SPOTFIX_BUNDLE"
+        )
+    body = manifest_file.read_bytes()
+    manifest = bundled.read_manifest(body)
+    ends = [end for f in manifest.files for _, end in f.coverage]
+    stamp = max(ends).replace(tzinfo=UTC)
+    captures = [Capture("bundle", MANIFEST_URL, body, stamp)]
+    for table in manifest.files:
+        content = (bundle / table.file).read_bytes()
+        if hashlib.sha256(content).hexdigest() != table.sha256:
+            raise ConfigError(
+                f"bundle: {table.file} is not the file its manifest describes; restore it, or "
+                "rebuild the bundle with `spotfix bundle`"
+            )
+        last = max((end for _, end in table.coverage), default=stamp.replace(tzinfo=None))
+        captures.append(
+            Capture(table.source, BUNDLED + table.file, content, last.replace(tzinfo=UTC))
+        )
+    release = version("genai-prices")
+    if release not in PACKAGE_DATES:
+        raise ConfigError(
+            f"genai-prices {release} is installed; its release day is not known here. Install "
+            f"one of {sorted(PACKAGE_DATES)} (see constraints.txt)"
+        )
+    captures.append(
+        Capture(
+            "genai_prices",
+            PACKAGED + release,
+            genai_prices.installed_body(),
+            PACKAGE_DATES[release].replace(tzinfo=UTC),
+        )
+    )
+    return captures
+
+
+def parse_capture(capture: Capture) -> Parsed:
+    """Return what one capture yields, by the parser its address calls for."""
+    if capture.url == MANIFEST_URL:
+        bundled.read_manifest(capture.body)
+        return Parsed()
+    if capture.url.startswith(BUNDLED):
+        return bundled.parse_bundled(capture)
+    return panel.load(capture.source).parse(capture)
+
+
+def read_captures(
+    captures: Sequence[Capture],
+    mode: Mode,
+    rules: Methodology,
+    *,
+    at: datetime | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Intake:
+    """Return the intake of captures: parsed, validated, mapped, exact. Pure but for progress.
+
+    A body that is not what its source promised fails that source alone: it is named in
+    ``failures`` and its rows are absent.
+
+    Args:
+        captures: bodies in a fixed order.
+        mode: how coverage is known: declared by the bundle's manifest, or from the captures.
+        rules: the bounds of credible prices.
+        at: live only: nothing captured after this moment (naive UTC) is read.
+        progress: told each source's id.
+    """
+    parts: list[Parsed] = []
+    used: list[Capture] = []
+    failures: list[dict[str, str]] = []
+    for capture in captures:
+        if progress:
+            progress(capture.source)
+        try:
+            parts.append(_validated(parse_capture(capture), capture))
+            used.append(capture)
+        except SourceError as error:
+            failures.append(
+                {"source": capture.source, "reason": error.reason, "detail": error.detail}
+            )
+    quotes = _stack([p.quotes for p in parts], schemas.Quote)
+    volumes = _stack([p.volumes for p in parts], schemas.Volume)
+    rates = _stack([p.rates for p in parts], schemas.Rate)
+    refused = _stack([p.rejections for p in parts], schemas.Rejection)
+    coverage, licences = _coverage(used, mode, rules)
+    registers = Registers(register.provider_map(), register.listing_map(), licences)
+    observations, more = normalise(quotes, registers, rules.bounds)
+    keys = ["source", "subject", "meter", "period_start"]
+    volumes = volumes.sort([*keys, "as_of", "capture_sha256"]).unique(
+        keys, keep="last", maintain_order=True
+    )
+    rates = rates.sort("source", "base", "quote", "ref_date", "capture_sha256").unique(
+        ["source", "base", "quote", "ref_date"], keep="last", maintain_order=True
+    )
+    rejections = pl.concat([refused, more])
+    rejections = rejections.sort(list(schemas.schema_of(schemas.Rejection)))
+    inputs = Inputs(
+        schemas.validate(schemas.Observation, observations, "normalise"),
+        volumes,
+        rates,
+        coverage,
+        is_live=mode == "live",
+    )
+    return Intake(
+        mode, inputs, rejections, tuple(used), tuple(failures), quotes.height + refused.height
+    )
+
+
+def _validated(parsed: Parsed, capture: Capture) -> Parsed:
+    pairs = (
+        (schemas.Quote, parsed.quotes),
+        (schemas.Volume, parsed.volumes),
+        (schemas.Rate, parsed.rates),
+        (schemas.Rejection, parsed.rejections),
+    )
+    for model, rows in pairs:
+        if not rows.is_empty():
+            schemas.validate(model, rows, capture.source)
+    return parsed
+
+
+def _stack(frames: Sequence[pl.DataFrame], model: type[Any]) -> pl.DataFrame:
+    return pl.concat([schemas.empty(model), *frames])
+
+
+def _coverage(
+    captures: Sequence[Capture], mode: Mode, rules: Methodology
+) -> tuple[Coverage, pl.DataFrame]:
+    """Return what the captures cover, and the right under which each source is used."""
+    spans: list[tuple[str, str, datetime, datetime]] = []
+    moments: list[tuple[str, datetime]] = []
+    licences: dict[str, str] = {}
+    life = timedelta(hours=rules.window.max_fetch_age_hours)
+    declared = pl.DataFrame(schema=_SPANS)
+    taken = pl.DataFrame(schema=_CAPTURES)
+    for capture in captures:
+        if capture.url == MANIFEST_URL:
+            manifest = bundled.read_manifest(capture.body)
+            declared, taken = manifest.spans(), manifest.captures()
+            licences |= dict(manifest.licences().iter_rows())
+        elif capture.url.startswith(BUNDLED):
+            continue
+        elif mode == "bundled":
+            end = capture.observed_at + timedelta(days=1)
+            spans.append((capture.source, "schedule", PACKAGE_SINCE, end))
+            licences[capture.source] = panel.load(capture.source).code_licence
+        else:
+            source = panel.load(capture.source)
+            at = capture.observed_at
+            begin = PACKAGE_SINCE if source.mode == "schedule" else at
+            spans.append((source.id, source.mode, begin, at + life))
+            moments.append((source.id, at))
+            licences[source.id] = source.code_licence
+    own = pl.DataFrame(_merged(spans), schema=_SPANS, orient="row")
+    seen = pl.DataFrame(sorted(set(moments)), schema=_CAPTURES, orient="row")
+    coverage = Coverage(pl.concat([declared, own]), pl.concat([taken, seen]))
+    rights = pl.DataFrame(sorted(licences.items()), schema=["source", "licence_id"], orient="row")
+    return coverage, rights.cast(pl.String)
+
+
+def _merged(
+    spans: Sequence[tuple[str, str, datetime, datetime]],
+) -> list[tuple[str, str, datetime, datetime]]:
+    found: list[tuple[str, str, datetime, datetime]] = []
+    for source, mode, begin, end in sorted(spans):
+        if found and found[-1][:2] == (source, mode) and begin <= found[-1][3]:
+            found[-1] = (source, mode, found[-1][2], max(end, found[-1][3]))
+        else:
+            found.append((source, mode, begin, end))
+    return found
+
+
+def store(intake: Intake, batches: Batches) -> Stored:
+    """Put the intake's batches and its manifest into the ledger; return the manifest.
+
+    Deterministic: the same captures give the same names. Bodies already there cost nothing.
+    """
+    frames = {
+        "observations": intake.inputs.observations,
+        "volumes": intake.inputs.volumes,
+        "rates": intake.inputs.rates,
+        "rejections": intake.rejections,
+    }
+    stored = {name: batches.put(name, to_lines(rows)) for name, rows in frames.items()}
+    coverage = intake.inputs.coverage
+    content = {
+        "schema": "manifest/1.0",
+        "mode": intake.mode,
+        "captures": [
+            {
+                "source": c.source,
+                "url": c.url,
+                "fetched_at": c.observed_at.isoformat(timespec="microseconds") + "Z",
+                "body_sha256": c.sha256,
+                "bytes": len(c.body),
+            }
+            for c in intake.captures
+        ],
+        "failures": list(intake.failures),
+        "batches": {name: one.reference() for name, one in stored.items()},
+        "spans": [json.loads(line) for line in to_lines(coverage.spans).splitlines()],
+        "capture_times": [json.loads(line) for line in to_lines(coverage.captures).splitlines()],
+    }
+    return batches.put("manifest", canonical(content) + b"\n")
+
+
+def load_manifest(batches: Batches, sha256: str) -> dict[str, Any]:
+    """Return a stored manifest as its content."""
+    content: dict[str, Any] = json.loads(batches.get("manifest", sha256))
+    return content
+
+
+def read_manifest(batches: Batches, sha256: str) -> Intake:
+    """Return the intake that a stored manifest describes, from its batches, validated again."""
+    content = load_manifest(batches, sha256)
+    frames = {}
+    for name, model in _FRAMES.items():
+        body = batches.get(name, content["batches"][name]["sha256"])
+        frames[name] = read_model(model, body, f"batch {name}")
+    spans, times = content["spans"], content["capture_times"]
+    coverage = Coverage(_times(spans, _SPANS), _times(times, _CAPTURES))
+    inputs = Inputs(
+        frames["observations"],
+        frames["volumes"],
+        frames["rates"],
+        coverage,
+        is_live=content["mode"] == "live",
+    )
+    return Intake(content["mode"], inputs, frames["rejections"], (), tuple(content["failures"]))
+
+
+def _times(rows: list[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
+    text = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String))
+    return text.select(
+        pl.col(n).str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us", time_zone=None)
+        if isinstance(t, pl.Datetime)
+        else pl.col(n)
+        for n, t in schema.items()
+    )
+
+
+def archived_captures(content: Mapping[str, Any], archive: Archive) -> list[Capture]:
+    """Return the captures a manifest lists, their bodies read from the archive and checked.
+
+    Raises:
+        VerificationError: a body is missing or its bytes are not those of its digest.
+    """
+    return [
+        Capture(
+            row["source"],
+            row["url"],
+            archive.get(row["body_sha256"]),
+            datetime.fromisoformat(row["fetched_at"]),
+        )
+        for row in content["captures"]
+    ]
+
+
+def reparse(content: Mapping[str, Any], archive: Archive, rules: Methodology) -> Intake:
+    """Return the intake made anew from archived bytes.
+
+    Raises:
+        VerificationError: a parser no longer accepts a body it accepted then.
+    """
+    intake = read_captures(archived_captures(content, archive), content["mode"], rules)
+    if intake.failures:
+        first = intake.failures[0]
+        raise VerificationError(
+            f"{first['source']}: its archived body no longer parses ({first['reason']}: "
+            f"{first['detail']}); a parser changed: decide whether this calls for a restatement"
+        )
+    return intake
+
+
+def live_captures(archive: Archive, at: datetime) -> list[Capture]:
+    """Return the archived captures that a live determination at ``at`` (naive UTC) reads.
+
+    Snapshots of the last :data:`LIVE_HOURS`; of a schedule only the newest body, because it
+    states its own past. In order of source and time.
+    """
+    since = at - timedelta(hours=LIVE_HOURS)
+    found: list[Capture] = []
+    newest: dict[str, Capture] = {}
+    for capture in archive.captures():
+        if capture.url.startswith((BUNDLED, PACKAGED)) or capture.source not in panel.SOURCES:
+            continue
+        if not since < capture.observed_at <= at:
+            continue
+        if panel.load(capture.source).mode == "schedule":
+            newest[capture.source] = capture
+        else:
+            found.append(capture)
+    ordered = [*found, *newest.values()]
+    return sorted(ordered, key=lambda c: (c.source, c.fetched_at, c.url, c.sha256))
+
+
+def live_sources(enabled: Callable[[str], bool]) -> list[Source]:
+    """Return the admitted sources that answer over a network and are switched on."""
+    return [s for s in panel.load_all() if s.url.startswith("http") and enabled(s.id)]
+
+
+__all__ = [
+    "Intake",
+    "ParseError",
+    "archived_captures",
+    "bundled_captures",
+    "live_captures",
+    "live_sources",
+    "load_manifest",
+    "parse_capture",
+    "read_captures",
+    "read_manifest",
+    "reparse",
+    "store",
+]
