@@ -3,8 +3,8 @@
 A vintage is a panel frozen on one day: its legal groups, the one source that serves each, their
 published weights and the estimator that its size calls for. The index of month M uses the vintage
 frozen on the first index day of M-3; an index too young for that uses its ``BOOTSTRAP`` vintage,
-frozen on the first day from its effective date with enough groups. Where no panel could be frozen on the due day (the
-sources did not cover it) the vintage in force stays.
+frozen on the first day from its effective date with enough groups. Where no panel could be frozen
+on the due day (the sources did not cover it) the vintage in force stays.
 """
 
 from __future__ import annotations
