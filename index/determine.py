@@ -258,6 +258,7 @@ def determine_all(
     *,
     until: Mapping[str, date | None],
     before: Mapping[str, PanelState] | None = None,
+    composites_before: Mapping[str, tuple[Basket, CompositeState]] | None = None,
     keep_states: Collection[tuple[str, date]] = (),
     progress: Progress | None = None,
 ) -> Outcome:
@@ -270,6 +271,8 @@ def determine_all(
         rules: the parameters.
         until: last day per index.
         before: panel states to start from.
+        composites_before: basket and state each composite continues from (a live run); without
+            it a composite starts at its inception.
         keep_states: (index, day) whose state after the day is wanted.
         progress: told the name of each step.
     """
@@ -293,7 +296,14 @@ def determine_all(
             continue
         if definition.family == "TKX":
             outcome.composites[definition.index_id] = _composite(
-                definition, one, rates, crosses, volumes, stop, rules
+                definition,
+                one,
+                rates,
+                crosses,
+                volumes,
+                stop,
+                rules,
+                (composites_before or {}).get(definition.index_id),
             )
         else:
             outcome.unit_values[definition.index_id] = _unit_values(
@@ -410,6 +420,7 @@ def _composite(
     volumes: Mapping[str, Mapping[tuple[str, date], int]],
     stop: date,
     rules: Methodology,
+    before: tuple[Basket, CompositeState] | None,
 ) -> CompositeSeries:
     prices = _in_currency(
         model_prices(one, rates, definition.meter or "BLD", rules.composite.tkr_min_groups),
@@ -423,12 +434,19 @@ def _composite(
             tokens[key] = tokens.get(key, 0) + quantity
     made = CompositeSeries(definition)
     everything = goods()
-    basket = composite.make_basket(
-        definition, everything, prices, tokens, definition.inception, rules
-    )
-    made.baskets[definition.inception] = basket
-    state = CompositeState.empty()
-    for day in clock.days(definition.inception, stop):
+    if before is not None:
+        basket, state = before
+        todo = [day for day in one.index_days if day <= stop]
+    elif definition.inception in one.index_days:
+        basket = composite.make_basket(
+            definition, everything, prices, tokens, definition.inception, rules
+        )
+        state = CompositeState.empty()
+        todo = clock.days(definition.inception, stop)
+    else:
+        return made
+    made.baskets[basket.linked_on] = basket
+    for day in todo:
         told, state = composite.determine_composite(basket, prices, day, state, rules)
         made.days[day], made.states[day] = told, state
         due = day.day == 1 and day.month in (1, 4, 7, 10) and day != definition.inception
