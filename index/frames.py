@@ -7,6 +7,7 @@ null. Times are written as RFC 3339 UTC with microseconds, so nothing is lost.
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pandera.polars as pa
 import polars as pl
@@ -46,7 +47,7 @@ def from_lines(body: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
     """Return canonical JSON lines as a frame of ``schema``, rows in their order."""
     if not body:
         return pl.DataFrame(schema=schema)
-    text = {n: pl.String if t in (pl.Date, pl.Datetime) else t for n, t in schema.items()}
+    text: dict[str, Any] = {n: _read_as(t) for n, t in schema.items()}
     rows = pl.read_ndjson(io.BytesIO(body), schema=text)
     restored = []
     for name, dtype in schema.items():
@@ -55,8 +56,15 @@ def from_lines(body: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
         elif dtype == pl.Date:
             restored.append(pl.col(name).str.to_date("%Y-%m-%d"))
         else:
-            restored.append(pl.col(name))
+            restored.append(pl.col(name).cast(dtype))
     return rows.select(restored)
+
+
+def _read_as(dtype: pl.DataType) -> Any:
+    """Return the type the JSON reader is asked for: it knows no narrow integers and no times."""
+    if dtype in (pl.Date, pl.Datetime):
+        return pl.String
+    return pl.Int64 if dtype.is_integer() else dtype
 
 
 def read_model(model: type[pa.DataFrameModel], body: bytes, where: str) -> pl.DataFrame:

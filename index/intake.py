@@ -187,6 +187,7 @@ def read_captures(
     )
     rejections = pl.concat([refused, more])
     rejections = rejections.sort(list(schemas.schema_of(schemas.Rejection)))
+    schemas.validate(schemas.Rejection, rejections, "normalise")
     inputs = Inputs(
         schemas.validate(schemas.Observation, observations, "normalise"),
         volumes,
