@@ -68,6 +68,7 @@ class CompositeSeries:
     baskets: dict[date, Basket] = field(default_factory=dict)
     states: dict[date, CompositeState] = field(default_factory=dict)
     skipped_links: list[date] = field(default_factory=list)
+    no_basket_reason: str | None = None
 
     def basket_on(self, day: date) -> Basket | None:
         """Return the basket in force on a day: the last one linked before it, or on inception."""
@@ -438,9 +439,13 @@ def _composite(
         basket, state = before
         todo = [day for day in one.index_days if day <= stop]
     elif definition.inception in one.index_days:
-        basket = composite.make_basket(
-            definition, everything, prices, tokens, definition.inception, rules
-        )
+        try:
+            basket = composite.make_basket(
+                definition, everything, prices, tokens, definition.inception, rules
+            )
+        except CoverageError as error:
+            made.no_basket_reason = str(error)
+            return made
         state = CompositeState.empty()
         todo = clock.days(definition.inception, stop)
     else:

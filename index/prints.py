@@ -433,7 +433,7 @@ def draft_composite(
     }
     if units is None:
         fields["no_fix_reason"] = (
-            "no basket: volumes of the link period are missing (rulebook 13.3)"
+            f"no basket: {made.no_basket_reason or 'none was linked'} (rulebook 13.4)"
             if basket is None
             else f"{len(counted)} of {len(rows)} constituents priced (rulebook 13.5)"
         )
