@@ -75,7 +75,8 @@ def normalise(
                 clashes,
                 pl.lit("CONFLICTING_ROWS"),
                 pl.format(
-                    "another price stands for the same moment; {} nano not used", "price_nano"
+                    "another row stands for the same moment; not used: {}",
+                    pl.col("price_nano").cast(pl.String).fill_null("no price"),
                 ),
             ),
         ]
