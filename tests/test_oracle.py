@@ -58,7 +58,7 @@ def draw_volumes(rng: random.Random, n: int) -> list[int | None]:
 def draw_prices(rng: random.Random, n: int) -> list[int]:
     kind = rng.randrange(4)
     if kind == 0:  # a coarse grid around one price: ties, and ratios of exactly 2 and 4
-        return [rng.choice((1, 2, 3, 4, 5, 8, 10, 12, 16)) * 125_000_000 for _ in range(n)]
+        return [rng.choice((1, 2, 3, 4, 5, 8, 10, 11, 16)) * 125_000_000 for _ in range(n)]
     if kind == 1:  # odd nano-units, close together: halves that must round
         return [1_000_000_001 + 2 * rng.randint(0, 4) for _ in range(n)]
     if kind == 2:
