@@ -198,11 +198,11 @@ def plan_all(
         progress: told the name of each step.
     """
     tell = progress or (lambda step: None)
-    first, last = _horizon(inputs)
+    whole = None if only_days else clock.days(*_horizon(inputs))
     pieces = representative.segments(inputs.observations, inputs.coverage, rules)
     planned = {}
     for session in SESSIONS:
-        index_days = list(only_days.get(session, ())) if only_days else clock.days(first, last)
+        index_days = whole or list((only_days or {}).get(session, ()))
         mine = [d for d in definitions if d.session == session]
         if not index_days or not mine:
             continue

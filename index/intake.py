@@ -20,7 +20,7 @@ import polars as pl
 
 from collectors import bundled, panel
 from collectors.archive import Archive
-from collectors.base import Capture, Parsed, Source
+from collectors.base import Capture, Parsed
 from collectors.tokens import genai_prices
 from index.determine import Inputs
 from index.frames import read_model, to_lines
@@ -44,7 +44,7 @@ PACKAGE_DATES = {"0.2.3": datetime(2026, 11, 19)}
 PACKAGE_SINCE = datetime(2025, 6, 22)
 """The price list exists since then; what it says of earlier days is not counted as observed."""
 
-LIVE_HOURS = 52
+LIVE_SPAN = timedelta(hours=52)
 """A live determination reads captures this far back: two windows and the fetch-age limit."""
 
 Mode = Literal["bundled", "live"]
@@ -366,40 +366,11 @@ def reparse(content: Mapping[str, Any], archive: Archive, rules: Methodology) ->
     return intake
 
 
-def live_captures(archive: Archive, at: datetime) -> list[Capture]:
-    """Return the archived captures that a live determination at ``at`` (naive UTC) reads.
-
-    Snapshots of the last :data:`LIVE_HOURS`; of a schedule only the newest body, because it
-    states its own past. In order of source and time.
-    """
-    since = at - timedelta(hours=LIVE_HOURS)
-    found: list[Capture] = []
-    newest: dict[str, Capture] = {}
-    for capture in archive.captures():
-        if capture.url.startswith((BUNDLED, PACKAGED)) or capture.source not in panel.SOURCES:
-            continue
-        if not since < capture.observed_at <= at:
-            continue
-        if panel.load(capture.source).mode == "schedule":
-            newest[capture.source] = capture
-        else:
-            found.append(capture)
-    ordered = [*found, *newest.values()]
-    return sorted(ordered, key=lambda c: (c.source, c.fetched_at, c.url, c.sha256))
-
-
-def live_sources(enabled: Callable[[str], bool]) -> list[Source]:
-    """Return the admitted sources that answer over a network and are switched on."""
-    return [s for s in panel.load_all() if s.url.startswith("http") and enabled(s.id)]
-
-
 __all__ = [
     "Intake",
     "ParseError",
     "archived_captures",
     "bundled_captures",
-    "live_captures",
-    "live_sources",
     "load_manifest",
     "parse_capture",
     "read_captures",

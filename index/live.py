@@ -52,6 +52,10 @@ def before_of(
     found = Before(dict(days))
     for name, definition in definitions.items():
         todo = days.get(definition.session)
+        for digest in published.panels.get(name, {}).values():
+            ahead = vintage_from_record(json.loads(batches.get("basket", digest)))
+            if todo and ahead.frozen_on < todo[0]:
+                found.vintages.setdefault(name, {})[ahead.id] = ahead
         last = published.latest(name, before=todo[0]) if todo else None
         if last is None:
             found.references[name] = None
@@ -74,6 +78,6 @@ def take(
         return
     if basket.get("members"):
         vintage = vintage_from_record(basket)
-        found.vintages[name] = {vintage.id: vintage}
+        found.vintages.setdefault(name, {})[vintage.id] = vintage
     if "groups" in state:
         found.states[name] = PanelState(**state)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+import polars as pl
+
 from collectors.archive import Archive
 from index import determine, intake, live, prints
 from index.config import Settings
@@ -25,7 +27,7 @@ from index.ledger.log import Log
 from index.prints import Draft, Selection
 from index.publication import record
 from index.published import Published, fixing_key
-from methodology import clock
+from methodology import clock, panels
 from methodology.definition import (
     Definition,
     Methodology,
@@ -234,6 +236,8 @@ def _publish_open(
             not in shop.published.commitments
         ),
     ]
+    if taken.inputs.is_live:
+        opening += _panels_ahead(shop, planned, due)
     report.appended += shop.append(opening)
     outcome = compute(taken.inputs, planned, shop, due, until, before, say)
     drafts = prints.draft_all(outcome, selections, shop.rules)
@@ -253,6 +257,42 @@ def _publish_open(
         last = max(events) if events else max(at.values())
         if ("backcast", "sha256:" + artefact.sha256) not in shop.published.batches:
             report.appended += shop.append([_artefact_record(shop, artefact, manifest, last)])
+
+
+def _panels_ahead(
+    shop: Shop, planned: Mapping[str, determine.SessionPlan], due: Mapping[str, date]
+) -> list[Make]:
+    """Freeze, on the first day of a month, the panels that the month after next but one uses."""
+    made: list[Make] = []
+    for one in planned.values():
+        for p in one.plans:
+            day = due.get(p.index_id)
+            if day is None or day.day != 1:
+                continue
+            name = f"{clock.month_start(day, shop.rules.vintage.months_ahead):%Y-%m}"
+            rows = p.rows.filter(
+                pl.col("reason").is_null() & (pl.col("day") == one.index_days.index(day))
+            )
+            enough = rows["group"].n_unique() >= panels.start_size(p.definition, shop.rules)
+            if not enough or name in shop.published.panels.get(p.index_id, {}):
+                continue
+            vintage = panels.freeze(name, day, rows, p.definition, shop.rules)
+            stored = shop.batches.put("basket", canonical(vintage.as_record()) + b"\n")
+            made.append(_basket_record(shop, p.index_id, name, stored, day))
+    return made
+
+
+def _basket_record(shop: Shop, index_id: str, vintage: str, stored: Stored, day: date) -> Make:
+    return lambda seq: record.basket(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "index_id": index_id,
+            "vintage": vintage,
+            "frozen_on": day.isoformat(),
+            "artefact": stored.reference(),
+        }
+    )
 
 
 def choose(

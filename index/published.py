@@ -17,7 +17,11 @@ Key = tuple[str, str, str, int]
 
 @dataclass
 class Published:
-    """The log's records by kind. ``digests`` maps a fixing's key to the digest of its bytes."""
+    """The log's records by kind.
+
+    ``digests`` maps a fixing's key to the digest of its bytes; ``panels`` maps index and vintage to
+    the digest of a panel frozen ahead of its month.
+    """
 
     fixings: dict[Key, dict[str, Any]] = field(default_factory=dict)
     digests: dict[Key, str] = field(default_factory=dict)
@@ -25,6 +29,7 @@ class Published:
     batches: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     methodologies: set[str] = field(default_factory=set)
     incidents: list[dict[str, Any]] = field(default_factory=list)
+    panels: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, log: Log) -> Published:
@@ -47,6 +52,9 @@ class Published:
             self.batches[record["artefact"]["kind"], record["artefact"]["sha256"]] = record
         elif kind == "methodology":
             self.methodologies.add(record["methodology_digest"])
+        elif kind == "basket":
+            mine = self.panels.setdefault(record["index_id"], {})
+            mine[record["vintage"]] = record["artefact"]["sha256"]
         elif kind == "incident":
             self.incidents.append(record)
 

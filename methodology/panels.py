@@ -50,8 +50,15 @@ class Vintage:
     def as_record(self) -> dict[str, object]:
         """Return the vintage as the plain content of a basket record."""
         members = [
-            {"group": g, "source": s, "weight": f"{w // 10**8}.{w % 10**8:08d}"}
-            for g, s, w in zip(self.groups, self.sources, self.weights, strict=True)
+            {
+                "group": g,
+                "source": s,
+                "weight": f"{w // 10**8}.{w % 10**8:08d}",
+                "volume": None if v is None else str(v),
+            }
+            for g, s, w, v in zip(
+                self.groups, self.sources, self.weights, self.volumes, strict=True
+            )
         ]
         return {
             "vintage": self.id,
@@ -62,7 +69,24 @@ class Vintage:
         }
 
 
-def candidates(table: PriceTable, definition: RateDefinition, meter: str) -> pl.DataFrame:
+def vintage_from_record(content: Mapping[str, Any]) -> Vintage:
+    """Return the vintage that :meth:`Vintage.as_record` wrote."""
+    members = content["members"]
+    return Vintage(
+        id=content["vintage"],
+        frozen_on=date.fromisoformat(content["frozen_on"]),
+        groups=tuple(m["group"] for m in members),
+        sources=tuple(m["source"] for m in members),
+        weights=tuple(int(m["weight"].replace(".", "")) for m in members),
+        volumes=tuple(None if m["volume"] is None else int(m["volume"]) for m in members),
+        basis=content["volume_rank"],
+        estimator=content["estimator"],
+    )
+
+
+def candidates(
+    table: PriceTable, definition: RateDefinition, meter: str, needs_two_paths: bool = False
+) -> pl.DataFrame:
     """Return who could count for one index, one row per day, legal group and source.
 
     Of several offers of one group the one that a new customer would take stands: for GPU-hours
@@ -73,6 +97,9 @@ def candidates(table: PriceTable, definition: RateDefinition, meter: str) -> pl.
         table: representative prices.
         definition: the index.
         meter: one of its meters.
+        needs_two_paths: a jump is confirmed only by another source that shows the same price of
+            the group within 0.5%, as live prints require; otherwise a second capture of the same
+            source or an official date confirms it (rulebook 6.2).
 
     Returns:
         day, group, source, provider, listing_id, price_nano, is_confirmed, is_suspect, seen_us,
@@ -98,6 +125,8 @@ def candidates(table: PriceTable, definition: RateDefinition, meter: str) -> pl.
             pl.format("EVIDENCE_{}_NOT_ADMISSIBLE", pl.col("tier"))
         )
     rows = rows.with_columns(reason.otherwise(None).alias("reason"))
+    if needs_two_paths:
+        rows = _confirmed_by_another(rows)
     gpus = pl.col("gpu_count").fill_null(0)
     best_first = rows.with_columns((gpus == 8).alias("is_node"), gpus.alias("gpus")).sort(
         ["day", "group", "source", "is_node", "gpus", "price_nano", "provider", "listing_id"],
@@ -124,6 +153,25 @@ def candidates(table: PriceTable, definition: RateDefinition, meter: str) -> pl.
         "tier",
         "observation_id",
         "reason",
+    )
+
+
+def _confirmed_by_another(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with ``is_confirmed`` only where another source shows the price within 0.5%."""
+    numbered = rows.with_row_index("row")
+    others = numbered.select(
+        "day", "group", pl.col("source").alias("by"), pl.col("price_nano").alias("other_nano")
+    )
+    agreed = (
+        numbered.join(others, on=["day", "group"], how="inner")
+        .filter(
+            (pl.col("source") != pl.col("by"))
+            & (200 * (pl.col("price_nano") - pl.col("other_nano")).abs() <= pl.col("price_nano"))
+        )["row"]
+        .unique()
+    )
+    return numbered.with_columns(pl.col("row").is_in(agreed.implode()).alias("is_confirmed")).drop(
+        "row"
     )
 
 
@@ -222,7 +270,8 @@ def vintages(
     enough = {day for day, groups in sizes.rows() if groups >= need}
     by_day = admitted.partition_by("day", as_dict=True)
     made = dict(known or {})
-    started = BOOTSTRAP in made
+    started = bool(made)
+    newest = made[max(made, key=lambda name: (name != BOOTSTRAP, name))] if made else None
     place = {day: n for n, day in enumerate(index_days)}
     found: list[Vintage | None] = []
     for n, day in enumerate(index_days):
@@ -236,6 +285,6 @@ def vintages(
         due = place.get(clock.month_start(day, -rules.vintage.months_ahead), -1)
         if name not in made and due in enough:
             made[name] = freeze(name, index_days[due], by_day[(due,)], definition, rules, volumes)
-        last = found[-1] if found and found[-1] else made[BOOTSTRAP]
+        last = found[-1] if found and found[-1] else newest or made[BOOTSTRAP]
         found.append(made.get(name, last))
     return found

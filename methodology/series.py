@@ -83,9 +83,10 @@ def plan(
     rules: Methodology,
     volumes: Mapping[str, int] | None = None,
     known: Mapping[str, Vintage] | None = None,
+    needs_two_paths: bool = False,
 ) -> Plan:
     """Return the plan of one index; arguments as in ``panels``."""
-    rows = panels.candidates(table, definition, meter)
+    rows = panels.candidates(table, definition, meter, needs_two_paths)
     admitted = rows.filter(pl.col("reason").is_null())
     frozen = panels.vintages(admitted, index_days, definition, rules, volumes, known)
     return Plan(definition.index_id(meter), meter, definition, rows, frozen, covered)
@@ -134,17 +135,22 @@ class Series:
     states: dict[tuple[str, int], PanelState]
     links: dict[tuple[str, int], tuple[int, int]]
 
-    def contributions(self, index_id: str, ref_date: date) -> pl.DataFrame:
+    def contributions(self, index_id: str, ref_date: date, offers: pl.DataFrame) -> pl.DataFrame:
         """Return every group considered for one fixing, counted or not, and why.
 
-        Columns: group, source, provider, listing_id, tier, observation_id, quoted_nano (today's
-        representative price or null), price_nano (what stood), status, reason, weight_e8,
-        kept (integer), in order of group; then the offers refused before the panel, with
-        ``status`` ``REFUSED``.
+        Args:
+            index_id: the index.
+            ref_date: the index day.
+            offers: :func:`panels.candidates` rows of that day, refused ones included.
+
+        Returns:
+            group, source, provider, listing_id, tier, observation_id, quoted_nano (today's
+            representative price or null), price_nano (what stood, null if nothing did), status,
+            reason, weight_e8, kept: panel members in order of group, then the offers that were
+            refused before the panel, with status ``REFUSED``.
         """
         i = next(n for n, p in enumerate(self.plans) if p.index_id == index_id)
-        d = (ref_date - self.index_days[0]).days
-        return _contributions(self, i, d)
+        return _contributions(self, i, (ref_date - self.index_days[0]).days, offers)
 
 
 def determine_series(
@@ -479,9 +485,8 @@ def _jump_ratio(p: Plan, rules: Methodology) -> tuple[int, int]:
     return ratio.numerator, ratio.denominator
 
 
-def _contributions(series: Series, i: int, d: int) -> pl.DataFrame:
-    p, vintage = series.plans[i], series.plans[i].vintages[d]
-    today = p.rows.filter(pl.col("day") == d)
+def _contributions(series: Series, i: int, d: int, today: pl.DataFrame) -> pl.DataFrame:
+    vintage = series.plans[i].vintages[d]
     served = dict(zip(vintage.groups, vintage.sources, strict=True)) if vintage else {}
     members = pl.DataFrame(
         {
@@ -503,6 +508,9 @@ def _contributions(series: Series, i: int, d: int) -> pl.DataFrame:
             "kept": pl.Int64,
         },
     ).filter(pl.col("source").is_not_null())
+    members = members.with_columns(
+        pl.when(pl.col("price_nano") > 0).then("price_nano").alias("price_nano")
+    )
     quoted = today.rename({"price_nano": "quoted_nano", "reason": "refusal"})
     offers = ["group", "source", "provider", "listing_id", "tier", "observation_id", "quoted_nano"]
     chosen = quoted.filter(pl.col("refusal").is_null()).select(offers)

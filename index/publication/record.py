@@ -87,6 +87,11 @@ def batch(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "batch", "schema": "batch/1.0", **fields}
 
 
+def basket(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a basket record: a panel frozen ahead of the month that settles on it."""
+    return {"type": "basket", "schema": "basket/1.0", **fields}
+
+
 def incident(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return an incident: a source that failed, a recovery, a fixing that was missed."""
     return {"type": "incident", "schema": "incident/1.0", **fields}

@@ -1,0 +1,146 @@
+"""A live run: collect a round, publish what is due, declare what was missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+
+from collectors import panel
+from collectors.archive import Archive
+from collectors.base import Capture
+from collectors.gpus import gcp_list
+from index import intake, live, pipeline, schedule
+from index.collecting import HISTORIES, collect_round
+from index.config import Settings
+from index.pipeline import Report, Shop, open_shop
+from index.publication import record
+from index.schedule import Due
+from methodology import clock
+
+Tell = Callable[[str, str], None]
+
+
+def run_live(settings: Settings, at: datetime | None = None, tell: Tell | None = None) -> Report:
+    """Collect one round now and publish what is due; return what was done.
+
+    Args:
+        settings: addresses, switches, deadline.
+        at: the moment, naive UTC; default: the present.
+        tell: progress.
+    """
+    return _run(settings, at or schedule.utc_now(), tell, always_collect=True)
+
+
+def run_due(settings: Settings, at: datetime | None = None, tell: Tell | None = None) -> Report:
+    """Do one wake-up: collect if the last round is an hour old, publish what is due.
+
+    The same arguments as :func:`run_live`; made for cron and for ``spotfix schedule``.
+    """
+    return _run(settings, at or schedule.utc_now(), tell, always_collect=False)
+
+
+def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect: bool) -> Report:
+    say = tell or (lambda stage, what: None)
+    with open_shop(settings) as shop:
+        rounds = _rounds(shop.archive)
+        failures: list[dict[str, str]] = []
+        if always_collect or not rounds or at - max(rounds) >= schedule.COLLECT_EVERY:
+            failures = collect_round(settings, shop.archive, at, say)
+            rounds = _rounds(shop.archive)
+        total = Report(mode="live", failures=failures, log_size=shop.log.size)
+        total.appended += shop.append([_source_failed(shop, one, at) for one in failures])
+        total.sources = len({s for s, when in _seen(shop.archive) if when == at})
+        for one in schedule.due_now(at, shop.definitions, shop.published, rounds):
+            total.appended += _declare_missed(shop, one, at)
+            if one.revisions:
+                report = _publish_session(shop, one, say)
+                _merge(total, report)
+        total.log_size, total.root = shop.log.size, shop.log.root.hex()
+        total.recovery = list(shop.log.recovery)
+        return total
+
+
+def _seen(archive: Archive) -> list[tuple[str, datetime]]:
+    """Return source and time of every live capture in the archive."""
+    return [
+        (e.source, e.fetched_at.replace(tzinfo=None))
+        for e in archive.entries()
+        if not e.url.startswith((intake.BUNDLED, intake.PACKAGED))
+    ]
+
+
+def _rounds(archive: Archive) -> list[datetime]:
+    return sorted({when for _, when in _seen(archive)})
+
+
+def _publish_session(shop: Shop, due: Due, failures: Sequence[dict[str, str]], say: Tell) -> Report:
+    """Publish one session's day from what was captured by its cut-off, and nothing later."""
+    cut = clock.cut_off(due.session, due.ref_date)
+    captures = live_captures(shop.archive, cut)
+    taken = intake.read_captures(
+        captures, "live", shop.rules, progress=lambda s: say("validate", s)
+    )
+    days: dict[str, list[date]] = {due.session: [due.ref_date]}
+    names = {n: due.ref_date for n, d in shop.definitions.items() if d.session == due.session}
+    before = live.before_of(days, shop.definitions, shop.published, shop.batches)
+    return pipeline.publish(
+        shop, taken, names, say, until=names, before=before, revisions=due.revisions
+    )
+
+
+def live_captures(archive: Archive, cut: datetime) -> list[Capture]:
+    """Return the archived captures that a fixing with this cut-off reads (naive UTC).
+
+    Snapshots of the last two windows; of a schedule only the newest body, because it states its
+    own past; of a paged catalogue only the joined capture. In order of source and time.
+    """
+    since = cut - intake.LIVE_SPAN
+    found: list[Capture] = []
+    newest: dict[str, Capture] = {}
+    for entry in archive.entries():
+        when = entry.fetched_at.replace(tzinfo=None)
+        is_live = not entry.url.startswith((intake.BUNDLED, intake.PACKAGED))
+        admitted = entry.source in panel.SOURCES and entry.source not in HISTORIES
+        if not (is_live and admitted and since < when <= cut):
+            continue
+        capture = archive.load(entry)
+        if entry.source == gcp_list.SOURCE.id and not capture.body.startswith(b'{"pages":['):
+            continue
+        if panel.load(entry.source).mode == "schedule":
+            newest[entry.source] = capture
+        else:
+            found.append(capture)
+    ordered = [*found, *newest.values()]
+    return sorted(ordered, key=lambda c: (c.source, c.fetched_at, c.url, c.sha256))
+
+
+def _declare_missed(shop: Shop, due: Due, at: datetime) -> int:
+    """Log one incident for each index day that passed without a fixing."""
+
+    def missed(day: date) -> pipeline.Make:
+        return lambda seq: record.incident(
+            {
+                "seq": seq,
+                "log_origin": shop.log.origin,
+                "kind": "MISSED_FIXING",
+                "session": due.session,
+                "ref_date": day.isoformat(),
+                "reason": "NOTHING_COLLECTED",
+                "detail": "no round was collected in this day's window while the service ran; "
+                "it is declared and never filled in",
+                "at": clock.iso(at),
+            }
+        )
+
+    return shop.append([missed(day) for day in due.missed])
+
+
+def _merge(total: Report, report: Report) -> None:
+    total.appended += report.appended
+    total.due += report.due
+    total.quotes += report.quotes
+    total.observations += report.observations
+    total.fixings += report.fixings
+    total.failures += [f for f in report.failures if f not in total.failures]
+    for reason, count in report.rejections.items():
+        total.rejections[reason] = total.rejections.get(reason, 0) + count
