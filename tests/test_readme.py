@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from index.publication import record
 from methodology import errors
 from methodology.definition import RateDefinition, frozen_listing, load_definitions
 
@@ -102,6 +103,19 @@ def test_the_licence_is_the_one_the_package_declares() -> None:
     assert licence.split()[:5] == ["Apache", "License", "Version", "2.0,", "January"]
     assert "END OF TERMS AND CONDITIONS" in licence
     assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_every_field_the_iosco_page_points_at_is_in_a_fixing() -> None:
+    text = (ROOT / "methodology/IOSCO.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z_]+)`", text))
+    others = {"incident", "methodology", "inputs", "rejections", "tier"}  # records, batches
+    assert "executable_share" in named
+    assert named - set(record.FIXING_FIELDS) - others == set()
+
+
+def test_the_iosco_page_has_all_nineteen_principles() -> None:
+    text = (ROOT / "methodology/IOSCO.md").read_text("utf-8")
+    assert re.findall(r"^\| (\d+) \|", text, re.MULTILINE) == [str(n) for n in range(1, 20)]
 
 
 def test_every_bundled_table_is_credited() -> None:

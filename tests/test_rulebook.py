@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from methodology import composite, eligibility, schemas, series, weights
+from methodology import composite, eligibility, schemas, series, waterfall, weights
 from methodology import definition as definitions
 from methodology import determination as det
 from methodology.definition import load_methodology
@@ -160,6 +160,28 @@ def test_every_reason_code_is_explained() -> None:
     codes |= set(re.findall(r'PriceError\("([A-Z_]+)"', source))
     assert {"UNMAPPED_LISTING", "CONFLICTING_ROWS", "NOT_IN_PANEL", "ZERO_PRICE"} <= codes
     assert {code for code in codes if code not in RULEBOOK} == set()
+
+
+def test_every_status_of_a_contribution_is_explained() -> None:
+    section = RULEBOOK.partition("### 2.7")[2].partition("## 3 ")[0]
+    named = set(re.findall(r"`([A-Z_]+)`", section))
+    assert named == set(det.STATES) | {"REFUSED"}
+
+
+def test_every_flag_of_a_fixing_is_explained() -> None:
+    section = RULEBOOK.partition("### 11.5")[2].partition("### 11.6")[0]
+    told = set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE))
+    prints = (ROOT / "index" / "prints.py").read_text("utf-8")
+    raised = set(re.findall(r'^ {8}\("([A-Z][A-Z_]+)", ', prints, re.MULTILINE))
+    raised |= set(re.findall(r'"([A-Z_]+)"', prints.partition('flags = ("')[2].split(")")[0]))
+    raised |= {"MIRRORED_EVIDENCE", "UNIT_VALUE", "COMMIT_UNWITNESSED", "BUNDLED"}
+    assert "PANEL_BREAK" in raised
+    assert told == raised
+
+
+def test_every_level_of_the_waterfall_is_explained() -> None:
+    section = RULEBOOK.partition("### 10.1")[2].partition("### 10.2")[0]
+    assert tuple(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE)) == waterfall.LEVELS
 
 
 def test_units_of_code_agree_with_the_published_decimals() -> None:
