@@ -1,0 +1,79 @@
+# Everything a fresh machine needs: python3 (3.11 or newer), make and a package index.
+# `make help` lists the targets. PYTHON=python3.13 chooses another interpreter (after make clean).
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CODE := methodology collectors index
+# Workers beyond four would mostly import Polars; two cores are what the suite is timed on.
+WORKERS ?= auto --maxprocesses=4
+KILLS ?= 200
+SEED ?=
+
+.DEFAULT_GOAL := help
+.PHONY: run test lint format campaigns campaign-kill campaign-determinism freeze wheel clean help
+
+# Each stamp is written last, so an installation that was interrupted is done again.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "spotfix needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "the venv module does not work; on Debian and Ubuntu install python3-venv" >&2; exit 1; }
+	@touch $@
+
+# setuptools comes first and pinned: with build isolation its version would be anyone's guess.
+$(VENV)/.run: constraints.txt pyproject.toml | $(VENV)/.created
+	@echo "installing the pinned dependencies"
+	@$(PIP) install -c constraints.txt setuptools
+	@$(PIP) install -c constraints.txt --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q $(CODE)
+	@touch $@
+
+$(VENV)/.dev: constraints.txt pyproject.toml | $(VENV)/.created
+	@echo "installing the pinned dependencies and the development tools"
+	@$(PIP) install -c constraints.txt setuptools
+	@$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
+	@$(BIN)/python -m compileall -q $(CODE)
+	@touch $(VENV)/.run $@
+
+run: $(VENV)/.run  ## publish every index of the bundled history, offline (ARGS="--json" and so on)
+	@$(BIN)/spotfix run $(ARGS)
+
+test: lint  ## lint, types and all tests but the campaigns
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(VENV)/.dev  ## ruff check, ruff format --check, mypy --strict
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev  ## let ruff rewrite the code
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format
+
+campaigns: campaign-kill campaign-determinism  ## every long run
+
+campaign-kill: $(VENV)/.dev  ## SIGKILL a publisher KILLS times (200); SEED repeats the draws
+	@$(BIN)/python -m tests.killer --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+campaign-determinism: $(VENV)/.dev  ## the whole bundle under other threads, zones and row orders
+	@$(BIN)/pytest -m campaign --timeout 3600 tests/test_determinism.py
+
+freeze: $(VENV)/.run  ## write the digests of all rule files to methodology/rules/FROZEN.sha256
+	@$(BIN)/python -c 'from methodology.definition import frozen_listing as f; \
+	  print(f(), end="")' > methodology/rules/.frozen
+	@mv methodology/rules/.frozen methodology/rules/FROZEN.sha256
+
+wheel: $(VENV)/.dev  ## build dist/spotfix-*.whl
+	@rm -rf build
+	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
+
+clean:  ## remove everything that was built or installed here; out/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(CODE) tests -name __pycache__ -type d -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 24
