@@ -281,8 +281,10 @@ def determine_all(
     rates = {}
     for session, mine in planned.items():
         tell(f"determine {session}")
+        names = {p.index_id for p in mine.plans}
+        states = {name: state for name, state in (before or {}).items() if name in names}
         rates[session] = series.determine_series(
-            mine.plans, mine.index_days, mine.cuts_us, rules, before, keep_states
+            mine.plans, mine.index_days, mine.cuts_us, rules, states, keep_states
         )
     crosses = fx.cny_per_usd(inputs.rates)
     tell("composites")
