@@ -1,0 +1,226 @@
+"""Composites over a pass: model prices, daily tokens, baskets through time, unit values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import polars as pl
+
+from index.outcome import CompositeSeries, SessionPlan
+from methodology import clock, composite, fx, register
+from methodology.composite import Basket, CompositeState, Good, ModelPrice
+from methodology.definition import (
+    CompositeDefinition,
+    Methodology,
+)
+from methodology.errors import CoverageError
+from methodology.series import Series
+from methodology.units import round_half_up
+
+
+def model_tokens(volumes: pl.DataFrame) -> dict[str, dict[tuple[str, date], int]]:
+    """Return daily tokens per model by what they pay: IN (uncached prompt), CIN (cached), OUT.
+
+    Prompt counts include cached tokens, completion counts include reasoning tokens; subjects are
+    mapped to models by exact id, unmapped subjects are left out.
+    """
+    known = register.token_listing_map().rename({"listing_id": "subject"})
+    rows = volumes.join(known, on=["source", "subject"], how="inner").with_columns(
+        pl.col("period_start").alias("day")
+    )
+    wide = rows.group_by("instrument_id", "day").agg(
+        *(
+            pl.col("quantity").filter(pl.col("meter") == meter).sum().alias(meter)
+            for meter in ("prompt", "completion", "cached")
+        )
+    )
+    found: dict[str, dict[tuple[str, date], int]] = {"IN": {}, "CIN": {}, "OUT": {}}
+    for model, day, prompt, completion, cached in wide.sort("instrument_id", "day").iter_rows():
+        found["IN"][model, day] = max(0, prompt - cached)
+        found["CIN"][model, day] = min(cached, prompt)
+        found["OUT"][model, day] = completion
+    return found
+
+
+def goods() -> list[Good]:
+    """Return every model of the register as a possible constituent."""
+    return [Good(m.id, m.developer, m.domicile, m.open_weights) for m in register.load_models()]
+
+
+def model_prices(
+    one: SessionPlan, rates: Mapping[str, Series], meter: str, min_groups: int
+) -> dict[str, dict[tuple[str, date], ModelPrice]]:
+    """Return prices by source, model and index day: first-party posts, and TKR fixings.
+
+    A developer's own price is the lowest of its listings of that model on one source. A TKR
+    fixing counts on the index day of the first cut-off at or after its own.
+    """
+    developers = pl.DataFrame(
+        [(m.id, m.developer) for m in register.load_models()],
+        schema=["instrument_id", "developer"],
+        orient="row",
+    )
+    is_own = (pl.col("provider_class") == "first_party") & (pl.col("unit") == "usd_per_mtok")
+    rows = (
+        one.table.select(is_own, meter)
+        .filter(~pl.col("is_suspect"))
+        .join(developers, on="instrument_id")
+        .filter(pl.col("group") == pl.col("developer"))
+        .sort("source", "instrument_id", "day", "price_nano", "provider", "listing_id")
+        .unique(["source", "instrument_id", "day"], keep="first", maintain_order=True)
+    )
+    found: dict[str, dict[tuple[str, date], ModelPrice]] = {}
+    for source, model, day, price, confirmed, observation in rows.select(
+        "source", "instrument_id", "day", "price_nano", "is_confirmed", "observation_id"
+    ).iter_rows():
+        key = (model, one.index_days[day])
+        found.setdefault(source, {})[key] = ModelPrice(price, confirmed, observation)
+    for session, made in rates.items():
+        later = (
+            1
+            if clock.cut_off(session, date(2026, 1, 2))
+            > clock.cut_off(one.session, date(2026, 1, 2))
+            else 0
+        )
+        wanted = made.fixings.filter(
+            pl.col("index_id").str.starts_with("TKR-")
+            & pl.col("index_id").str.ends_with(f"-{meter}")
+            & pl.col("waterfall").is_in(["FULL", "REDUCED", "CARRIED_INPUT"])
+            & (pl.col("groups") >= min_groups)
+        )
+        for name, day, units, decimals in wanted.select(
+            "index_id", "ref_date", "value_units", "decimals"
+        ).iter_rows():
+            model = name.removeprefix("TKR-").removesuffix(f"-{meter}")
+            key = (model, day + timedelta(days=later))
+            price = ModelPrice(units * 10 ** (9 - decimals), True, name)
+            found.setdefault("TKR", {})[key] = price
+    return found
+
+
+def _in_currency(
+    prices: dict[str, dict[tuple[str, date], ModelPrice]],
+    definition: CompositeDefinition,
+    crosses: Mapping[date, int],
+    rules: Methodology,
+) -> dict[str, dict[tuple[str, date], ModelPrice]]:
+    if definition.currency == "USD":
+        return prices
+    converted: dict[str, dict[tuple[str, date], ModelPrice]] = {}
+    for source, held in prices.items():
+        for (model, day), price in held.items():
+            rate = fx.rate_for(definition.session, day, crosses, rules.fx.max_age_days)
+            if rate is not None:
+                nano = round_half_up(price.price_nano * rate.rate_e6, 10**6)
+                converted.setdefault(source, {})[model, day] = ModelPrice(
+                    nano, price.is_confirmed, price.observation_id
+                )
+    return converted
+
+
+def composite_series(
+    definition: CompositeDefinition,
+    one: SessionPlan,
+    rates: Mapping[str, Series],
+    crosses: Mapping[date, int],
+    volumes: Mapping[str, Mapping[tuple[str, date], int]],
+    stop: date,
+    rules: Methodology,
+    before: tuple[Basket, CompositeState] | None,
+) -> CompositeSeries:
+    """Return one TKX from its inception, or from a recorded basket and state, to ``stop``.
+
+    A basket is linked anew on the first index day of each quarter with overlap pricing; where the
+    volumes of its period are missing the old basket stays and the day is noted. Without any basket
+    the series is empty and its print is ``NO_FIX``.
+    """
+    prices = _in_currency(
+        model_prices(one, rates, definition.meter or "BLD", rules.composite.tkr_min_groups),
+        definition,
+        crosses,
+        rules,
+    )
+    tokens: dict[tuple[str, date], int] = {}
+    for held in volumes.values():
+        for key, quantity in held.items():
+            tokens[key] = tokens.get(key, 0) + quantity
+    made = CompositeSeries(definition)
+    everything = goods()
+    if before is not None:
+        basket, state = before
+        todo = [day for day in one.index_days if day <= stop]
+    elif definition.inception in one.index_days:
+        try:
+            basket = composite.make_basket(
+                definition, everything, prices, tokens, definition.inception, rules
+            )
+        except CoverageError as error:
+            made.no_basket_reason = str(error)
+            return made
+        state = CompositeState.empty()
+        todo = clock.days(definition.inception, stop)
+    else:
+        return made
+    made.baskets[basket.linked_on] = basket
+    for day in todo:
+        told, state = composite.determine_composite(basket, prices, day, state, rules)
+        made.days[day], made.states[day] = told, state
+        due = day.day == 1 and day.month in (1, 4, 7, 10) and day != definition.inception
+        if due and told.value_units is not None:
+            try:
+                basket = composite.make_basket(
+                    definition, everything, prices, tokens, day, rules, told.value_units
+                )
+            except CoverageError:
+                made.skipped_links.append(day)
+                continue
+            made.baskets[day] = basket
+            state = composite.relink(state, basket, day)
+    return made
+
+
+def unit_values(
+    definition: CompositeDefinition,
+    one: SessionPlan,
+    rates: Mapping[str, Series],
+    volumes: Mapping[str, Mapping[tuple[str, date], int]],
+    stop: date,
+    rules: Methodology,
+) -> dict[date, tuple[int, int]]:
+    """Return spend over tokens by index day, as exact ratios; days without volumes are absent.
+
+    The tokens are those of the UTC day before the index day, complete before any cut-off; each
+    model is priced at its developer's own post of the index day.
+    """
+    by_meter = {
+        meter: model_prices(one, rates, meter, rules.composite.tkr_min_groups)
+        for meter in ("IN", "CIN", "OUT")
+    }
+    wanted = {
+        g.model for g in goods() if not definition.domiciles or g.domicile in definition.domiciles
+    }
+    found: dict[date, tuple[int, int]] = {}
+    for day in clock.days(definition.inception, stop):
+        used = day - timedelta(days=1)
+        tokens: dict[str, dict[str, int]] = {}
+        prices: dict[str, dict[str, int]] = {}
+        for meter, held in volumes.items():
+            for (model, when), quantity in held.items():
+                if when == used and model in wanted:
+                    tokens.setdefault(model, {})[meter] = quantity
+        for model in tokens:
+            quoted: dict[str, int] = {}
+            for source in definition.sources:
+                here = {
+                    meter: by_meter[meter].get(source, {}).get((model, day)) for meter in by_meter
+                }
+                if here["IN"] and here["OUT"]:
+                    quoted = {meter: p.price_nano for meter, p in here.items() if p}
+                    break
+            if quoted:
+                prices[model] = quoted
+        value = composite.unit_value_nano(tokens, prices)
+        if value is not None:
+            found[day] = value
+    return found

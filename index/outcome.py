@@ -1,0 +1,71 @@
+"""What a pass reads, plans and yields: plain containers, no arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from methodology.composite import Basket, CompositeDay, CompositeState
+from methodology.definition import (
+    CompositeDefinition,
+)
+from methodology.representative import Coverage, PriceTable
+from methodology.series import Plan, Series
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a determination reads: validated frames, nothing else.
+
+    ``is_live``: coverage is not declared by a bundle; a silent source shows in the waterfall.
+    """
+
+    observations: pl.DataFrame
+    volumes: pl.DataFrame
+    rates: pl.DataFrame
+    coverage: Coverage
+    is_live: bool = False
+
+
+@dataclass
+class SessionPlan:
+    """One session's days, prices and plans."""
+
+    session: str
+    index_days: list[date]
+    cuts_us: list[int]
+    table: PriceTable
+    plans: list[Plan]
+    covered: dict[str, npt.NDArray[np.bool_]]
+
+
+@dataclass
+class CompositeSeries:
+    """One composite over its days: what each day yielded and the baskets in force."""
+
+    definition: CompositeDefinition
+    days: dict[date, CompositeDay] = field(default_factory=dict)
+    baskets: dict[date, Basket] = field(default_factory=dict)
+    states: dict[date, CompositeState] = field(default_factory=dict)
+    skipped_links: list[date] = field(default_factory=list)
+    no_basket_reason: str | None = None
+
+    def basket_on(self, day: date) -> Basket | None:
+        """Return the basket in force on a day: the last one linked before it, or on inception."""
+        held = [linked for linked in self.baskets if linked <= day]
+        return self.baskets[max(held)] if held else None
+
+
+@dataclass
+class Outcome:
+    """Everything one pass determined."""
+
+    sessions: dict[str, SessionPlan]
+    rates: dict[str, Series]
+    composites: dict[str, CompositeSeries]
+    unit_values: dict[str, dict[date, tuple[int, int]]]
+    crosses: dict[date, int]

@@ -1,0 +1,246 @@
+"""Records of a run, each made from what is known of it and its place in the log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from index import live, prints
+from index.intake import Intake
+from index.ledger.batches import Stored
+from index.ledger.canonical import canonical, digest
+from index.prints import Draft, Selection
+from index.publication import record
+from index.shop import Shop
+from methodology import clock
+from methodology.definition import (
+    Methodology,
+    frozen_listing,
+)
+
+Make = Callable[[int], dict[str, Any]]
+
+
+def rules_digest() -> str:
+    """Return one digest over every rule file in force."""
+    return "sha256:" + hashlib.sha256(frozen_listing().encode()).hexdigest()
+
+
+def rules_record(shop: Shop, at: datetime) -> list[Make]:
+    """Return the record of the rules in force, or none when the log has it."""
+    found = rules_digest()
+    if found in shop.published.methodologies:
+        return []
+    stored = shop.batches.put("rules", canonical({"frozen": frozen_listing()}) + b"\n")
+    return [
+        lambda seq: record.methodology(
+            {
+                "seq": seq,
+                "log_origin": shop.log.origin,
+                "methodology_id": "spotfix",
+                "methodology_version": shop.rules.version,
+                "methodology_digest": found,
+                "artefact": stored.reference(),
+                "effective_at": clock.iso(at),
+            }
+        )
+    ]
+
+
+def manifest_record(shop: Shop, manifest: Stored, at: datetime, taken: Intake) -> list[Make]:
+    """Return the record of a manifest and of each source it names as failed, or none."""
+    if ("manifest", "sha256:" + manifest.sha256) in shop.published.batches:
+        return []
+
+    def incident(failure: Mapping[str, str]) -> Make:
+        return lambda seq: record.incident(
+            {
+                "seq": seq,
+                "log_origin": shop.log.origin,
+                "kind": "SOURCE_FAILED",
+                "source": failure["source"],
+                "reason": failure["reason"],
+                "detail": failure["detail"],
+                "manifest": manifest.reference(),
+                "at": clock.iso(at),
+            }
+        )
+
+    return [
+        artefact_record(shop, manifest, manifest, at),
+        *(incident(failure) for failure in taken.failures),
+    ]
+
+
+def artefact_record(shop: Shop, artefact: Stored, manifest: Stored, at: datetime) -> Make:
+    """Return the record that cites one artefact of a run."""
+    return lambda seq: record.batch(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "artefact": artefact.reference(),
+            "manifest": manifest.reference(),
+            "at": clock.iso(at),
+        }
+    )
+
+
+def commitment_record(
+    shop: Shop, chosen: Selection, manifest: Stored, inputs: Stored, at: datetime
+) -> Make:
+    """Return the record that commits to one fixing's inputs before it has a value."""
+    return lambda seq: record.commitment(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "index_id": chosen.index_id,
+            "session": chosen.definition.session,
+            "ref_date": chosen.ref_date.isoformat(),
+            "input_digest": chosen.input_digest,
+            "inputs": inputs.reference(),
+            "methodology_digest": "sha256:" + shop.rules.digest,
+            "definition_digest": "sha256:" + chosen.definition.digest,
+            "basket_digest": digest(chosen.basket) if chosen.basket else None,
+            "manifest": manifest.reference(),
+            "committed_at": clock.iso(at),
+        }
+    )
+
+
+def fixing(
+    shop: Shop, draft: Draft, revision: int, manifest: Stored, before: live.Before | None
+) -> Make:
+    """Return one revision of a fixing, its artefacts stored; its place in the log comes last."""
+    chosen = draft.selection
+    cited = {
+        "inputs": shop.batches.put("inputs", chosen.inputs),
+        "basket": shop.batches.put("basket", chosen.basket),
+        "contributions": shop.batches.put("contributions", draft.contributions),
+        "panel_state": shop.batches.put("panel_state", draft.panel_state),
+    }
+    session, day = chosen.definition.session, chosen.ref_date.isoformat()
+    committed = shop.published.commitments[
+        chosen.index_id, session, day, "sha256:" + manifest.sha256
+    ]
+
+    def make(seq: int) -> dict[str, Any]:
+        previous = (chosen.index_id, session, day, revision - 1)
+        return fixing_record(
+            draft,
+            revision,
+            seq=seq,
+            log_origin=shop.log.origin,
+            administrator_id=shop.settings.administrator_id,
+            software=prints.software(),
+            commit_seq=committed,
+            supersedes=shop.published.digests.get(previous),
+            manifest=manifest.reference(),
+            cited={name: one.reference() for name, one in cited.items()},
+            before=before.references.get(chosen.index_id) if before else None,
+            rules=shop.rules,
+            is_bundled=before is None,
+        )
+
+    return make
+
+
+def fixing_record(
+    draft: Draft,
+    revision: int,
+    *,
+    seq: int,
+    log_origin: str,
+    administrator_id: str,
+    software: str,
+    commit_seq: int,
+    supersedes: str | None,
+    manifest: dict[str, Any],
+    cited: Mapping[str, dict[str, Any]],
+    before: dict[str, Any] | None,
+    rules: Methodology,
+    is_bundled: bool,
+) -> dict[str, Any]:
+    """Return the complete record of one revision; a function of its arguments alone."""
+    chosen = draft.selection
+    definition, day = chosen.definition, chosen.ref_date
+    session = definition.session
+    has_value = draft.fields["value"] is not None
+    is_final = revision > 0
+    due_at = prints.scheduled(definition, day, revision)
+    following = (
+        clock.provisional_at(session, date.fromordinal(day.toordinal() + 1))
+        if is_final
+        else clock.final_at(session, day)
+    )
+    opened, cut = clock.window(session, day)
+    flags = [*draft.flags, "COMMIT_UNWITNESSED"]
+    if is_bundled:
+        flags.append("BUNDLED")
+    regular = "BOOTSTRAP_VINTAGE" not in draft.flags
+    eligible = (
+        definition.admission == "settlement"
+        and has_value
+        and is_final
+        and regular
+        and draft.fields["grade"] in ("A", "B")
+        and draft.fields["waterfall"] in ("FULL", "REDUCED", "CARRIED_INPUT")
+    )
+    if not has_value:
+        obs_status = "L" if "coverage" in (draft.fields["no_fix_reason"] or "") else "U"
+    elif draft.fields["waterfall"] in ("CARRY", "MODEL"):
+        obs_status = "I"
+    else:
+        obs_status = "A" if is_final else "P"
+    return record.fixing(
+        {
+            **draft.fields,
+            "seq": seq,
+            "log_origin": log_origin,
+            "administrator_id": administrator_id,
+            "index_id": chosen.index_id,
+            "session": session,
+            "ref_date": day.isoformat(),
+            "revision": revision,
+            "supersedes": supersedes,
+            "label": definition.admission,
+            "status": ("FINAL" if is_final else "PROVISIONAL") if has_value else "NO_FIX",
+            "obs_status": obs_status,
+            "settlement_eligible": eligible,
+            "flags": sorted(flags),
+            "window_open": clock.iso(opened),
+            "cutoff_at": clock.iso(cut),
+            "calculated_at": clock.iso(due_at),
+            "published_at": clock.iso(due_at),
+            "final_at": clock.iso(clock.restatement_until(session, day)),
+            "next_publication_at": clock.iso(following),
+            "methodology_version": rules.version,
+            "methodology_digest": "sha256:" + rules.digest,
+            "definition_digest": "sha256:" + definition.digest,
+            "basket_digest": cited["basket"]["sha256"],
+            "software": software,
+            "input_digest": chosen.input_digest,
+            "input_count": len(chosen.inputs.splitlines()),
+            "input_uri": "batches/inputs/" + cited["inputs"]["sha256"][7:] + ".jsonl",
+            "commit_seq": commit_seq,
+            "contributions": cited["contributions"],
+            "panel_state": cited["panel_state"],
+            "panel_state_before": before,
+            "manifest": manifest,
+        }
+    )
+
+
+def basket_record(shop: Shop, index_id: str, vintage: str, stored: Stored, day: date) -> Make:
+    """Return the record of a panel frozen ahead of its month."""
+    return lambda seq: record.basket(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "index_id": index_id,
+            "vintage": vintage,
+            "frozen_on": day.isoformat(),
+            "artefact": stored.reference(),
+        }
+    )

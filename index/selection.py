@@ -1,0 +1,119 @@
+"""What a fixing will be computed from, settled before any value exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from index.determine import Inputs, SessionPlan
+from index.frames import to_lines
+from index.ledger import merkle
+from index.ledger.canonical import canonical
+from methodology import panels, representative
+from methodology.definition import CompositeDefinition, Definition, Methodology, RateDefinition
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one fixing will be computed from, known before any value is.
+
+    ``inputs``: canonical lines of every offer considered; ``basket``: canonical content of the
+    panel or basket in force. Their digests stand in the commitment.
+    """
+
+    index_id: str
+    definition: Definition
+    ref_date: date
+    offers: pl.DataFrame
+    inputs: bytes
+    basket: bytes
+
+    @property
+    def input_digest(self) -> str:
+        """Root of the RFC 6962 tree over the input lines."""
+        leaves = [merkle.leaf_hash(line) for line in self.inputs.splitlines()]
+        return "sha256:" + merkle.root(leaves).hex()
+
+
+def offers_of(
+    inputs: Inputs,
+    definitions: Mapping[str, Definition],
+    due: Mapping[str, date],
+    rules: Methodology,
+) -> dict[str, pl.DataFrame]:
+    """Return, per rate index, every offer of its due day, refused ones with their reason."""
+    pieces = representative.segments(inputs.observations, inputs.coverage, rules)
+    found: dict[str, pl.DataFrame] = {}
+    by_session: dict[str, set[date]] = {}
+    for name, day in due.items():
+        if isinstance(definitions[name], RateDefinition):
+            by_session.setdefault(definitions[name].session, set()).add(day)
+    for session, days in by_session.items():
+        ordered = sorted(days)
+        table = representative.price_table(
+            pieces, representative.window_table(session, ordered), rules
+        )
+        for name, day in due.items():
+            definition = definitions[name]
+            if not isinstance(definition, RateDefinition) or definition.session != session:
+                continue
+            meter = next(m for m in definition.meters if definition.index_id(m) == name)
+            rows = panels.candidates(table, definition, meter)
+            found[name] = rows.filter(pl.col("day") == ordered.index(day)).drop("day")
+    return found
+
+
+def select(
+    planned: Mapping[str, SessionPlan],
+    offers: Mapping[str, pl.DataFrame],
+    definitions: Mapping[str, Definition],
+    due: Mapping[str, date],
+    inputs: Inputs,
+) -> dict[str, Selection]:
+    """Return the selection of every due fixing: offers considered, panel in force; no value."""
+    plans = {p.index_id: (p, one) for one in planned.values() for p in one.plans}
+    made = {}
+    for name, day in due.items():
+        definition = definitions[name]
+        if isinstance(definition, RateDefinition):
+            p, one = plans[name]
+            vintage = p.vintages[one.index_days.index(day)]
+            basket = canonical(vintage.as_record() if vintage else {"vintage": None}) + b"\n"
+            rows = offers[name]
+        else:
+            one = planned[definition.session]
+            rows = _composite_offers(one, definition, day, inputs)
+            basket = b""  # known once linked: see publish
+        made[name] = Selection(name, definition, day, rows, to_lines(rows), basket)
+    return made
+
+
+def _composite_offers(
+    one: SessionPlan, definition: CompositeDefinition, day: date, inputs: Inputs
+) -> pl.DataFrame:
+    """Return the first-party prices a composite may read on its day, and its volumes' digest."""
+    at = one.index_days.index(day)
+    is_own = pl.col("provider_class") == "first_party"
+    rows = [
+        one.table.select(is_own, meter)
+        .filter(pl.col("day") == at)
+        .select(
+            "source",
+            "provider",
+            "group",
+            "instrument_id",
+            "listing_id",
+            "meter",
+            "price_nano",
+            "is_confirmed",
+            "is_suspect",
+            "seen_us",
+            "tier",
+            "observation_id",
+        )
+        for meter in (("BLD",) if definition.family == "TKX" else ("IN", "CIN", "OUT"))
+    ]
+    return pl.concat(rows).sort("source", "instrument_id", "provider", "listing_id", "meter")

@@ -1,0 +1,78 @@
+"""Ledger and archive, opened under the publisher's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from collectors.archive import Archive
+from index.config import Settings
+from index.ledger.batches import Batches
+from index.ledger.canonical import canonical
+from index.ledger.lock import PublisherLock
+from index.ledger.log import Log
+from index.published import Published
+from methodology.definition import (
+    Definition,
+    Methodology,
+    load_definitions,
+    load_methodology,
+)
+
+
+@dataclass
+class Shop:
+    """Everything a run works with while it holds the lock."""
+
+    settings: Settings
+    log: Log
+    batches: Batches
+    archive: Archive
+    published: Published
+    rules: Methodology
+    definitions: dict[str, Definition]
+
+    def append(self, make: Sequence[Callable[[int], dict[str, Any]]]) -> int:
+        """Append records, each made from its own seq; return how many."""
+        if not make:
+            return 0
+        first = self.log.size
+        bodies = [canonical(one(first + n)) for n, one in enumerate(make)]
+        self.log.append(bodies, expected_first=first)
+        for body in bodies:
+            self.published.add(body)
+        return len(bodies)
+
+
+def by_id(definitions: Sequence[Definition]) -> dict[str, Definition]:
+    """Return definitions by index id."""
+    return {name: d for d in definitions for name in d.index_ids}
+
+
+@contextmanager
+def open_shop(settings: Settings) -> Iterator[Shop]:
+    """Take the publisher's lock and open ledger and archive, recovering what a crash left.
+
+    Raises:
+        LockHeld: another process publishes.
+        LogInconsistent: the log contradicts itself; nothing may be appended.
+    """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    with PublisherLock(settings.lock):
+        exists = Log.exists(settings.ledger)
+        log = (
+            Log.open(settings.ledger)
+            if exists
+            else Log.create(settings.ledger, settings.log_origin)
+        )
+        yield Shop(
+            settings=settings,
+            log=log,
+            batches=Batches(settings.ledger),
+            archive=Archive(settings.raw),
+            published=Published.read(log),
+            rules=load_methodology(),
+            definitions=by_id(load_definitions()),
+        )
