@@ -64,8 +64,12 @@ def collapse_tariffs(observations: pl.DataFrame) -> pl.DataFrame:
     base = pl.col("price_nano").filter(~tariff)
     in_windows = (pl.col("price_nano") * length).filter(tariff).sum()
     outside = pl.when(inside == 1440).then(0).otherwise(base.first() * (1440 - inside))
+    opens = start.filter(tariff)  # sorted: each window must close before the next one opens
+    closes = opens + length.filter(tariff)
+    is_apart = (opens.shift(-1).fill_null(opens.first() + 1440) >= closes).all()
     is_whole = (
-        (inside <= 1440)
+        is_apart
+        & (inside <= 1440)
         & (base.len() <= 1)
         & ((inside == 1440) | (base.len() == 1))
         & pl.col("price_nano").is_not_null().all()
