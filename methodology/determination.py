@@ -223,7 +223,8 @@ def determine(
         seen_day=np.where(counted, day, state.seen_day),
         sighted_day=np.where(covered & (prices.price > 0), day, state.sighted_day),
         held=held,
-        excluded=np.where(frozen.is_covered[:, None], excluded, state.excluded),
+        # Who shows no price today has not come back inside the bound: the state stays.
+        excluded=np.where(observed, excluded, state.excluded),
         dropped=state.dropped | newly_dropped,
         value_day=np.where(valued, day, state.value_day),
         carried=np.where(may_carry, state.carried + 1, 0),
