@@ -26,6 +26,7 @@ from methodology.definition import (
 from methodology.errors import CoverageError
 from methodology.panels import Vintage
 from methodology.series import PanelState
+from methodology.volumes import host_volumes
 
 Progress = Callable[[str], None]
 
@@ -172,6 +173,11 @@ def plan_all(
         cuts = windows["cut_us"].to_list()
         planned[session] = SessionPlan(session, index_days, cuts, table, plans, covered)
     return planned
+
+
+def _volumes_of(inputs: Inputs, instrument: str) -> Callable[[date], Mapping[str, int]]:
+    """Return what gives an instrument's host volumes for a freeze day (empty: equal weights)."""
+    return lambda day: host_volumes(inputs.volumes, day).get(instrument, {})
 
 
 def _countable(pieces: pl.DataFrame, definitions: Sequence[Definition]) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from index.published import fixing_key
 from index.records import Make, fixing_record, rules_digest
 from index.shop import Shop, by_id, open_shop
 from methodology import clock, panels
+from methodology.volumes import host_volumes
 
 Tell = Callable[[str, str], None]
 """Told ``(stage, what)`` as work goes on: collect, validate, commit, compute, publish."""
@@ -170,7 +171,7 @@ def _publish_open(
         ),
     ]
     if taken.inputs.is_live:
-        opening += _panels_ahead(shop, planned, due)
+        opening += _panels_ahead(shop, planned, due, taken.inputs)
     report.appended += shop.append(opening)
     outcome = compute(taken.inputs, planned, shop, due, until, before, say)
     drafts = prints.draft_all(outcome, selections, shop.rules)
@@ -195,7 +196,10 @@ def _publish_open(
 
 
 def _panels_ahead(
-    shop: Shop, planned: Mapping[str, determine.SessionPlan], due: Mapping[str, date]
+    shop: Shop,
+    planned: Mapping[str, determine.SessionPlan],
+    due: Mapping[str, date],
+    inputs: Inputs,
 ) -> list[Make]:
     """Freeze, on the first day of a month, the panels that the month after next but one uses."""
     made: list[Make] = []
@@ -211,7 +215,8 @@ def _panels_ahead(
             enough = rows["group"].n_unique() >= panels.start_size(p.definition, shop.rules)
             if not enough or name in shop.published.panels.get(p.index_id, {}):
                 continue
-            vintage = panels.freeze(name, day, rows, p.definition, shop.rules)
+            sold = host_volumes(inputs.volumes, day).get(p.definition.instrument)
+            vintage = panels.freeze(name, day, rows, p.definition, shop.rules, sold)
             stored = shop.batches.put("basket", canonical(vintage.as_record()) + b"\n")
             made.append(records.basket_record(shop, p.index_id, name, stored, day))
     return made

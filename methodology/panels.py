@@ -9,7 +9,7 @@ on the due day (the sources did not cover it) the vintage in force stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -252,7 +252,7 @@ def vintages(
     index_days: Sequence[date],
     definition: RateDefinition,
     rules: Methodology,
-    volumes: Mapping[str, int] | None = None,
+    volumes: Callable[[date], Mapping[str, int]] | None = None,
     known: Mapping[str, Vintage] | None = None,
 ) -> list[Vintage | None]:
     """Return the vintage in force on each index day, ``None`` before the index can start.
@@ -262,7 +262,7 @@ def vintages(
         index_days: the days, unbroken; ``day`` in ``admitted`` counts in this list.
         definition: the index.
         rules: sizes, lead time.
-        volumes: see :func:`freeze`.
+        volumes: gives, for a freeze day, the volumes that :func:`freeze` takes.
         known: vintages frozen earlier, by id; they are used as they stand.
     """
     need = start_size(definition, rules)
@@ -274,17 +274,24 @@ def vintages(
     newest = made[max(made, key=lambda name: (name != BOOTSTRAP, name))] if made else None
     place = {day: n for n, day in enumerate(index_days)}
     found: list[Vintage | None] = []
+
+    def make(name: str, at: int) -> Vintage:
+        day = index_days[at]
+        known_volumes = volumes(day) if volumes else None
+        return freeze(name, day, by_day[(at,)], definition, rules, known_volumes)
+
     for n, day in enumerate(index_days):
         if not started and n in enough and day >= definition.effective_from:
-            made[BOOTSTRAP] = freeze(BOOTSTRAP, day, by_day[(n,)], definition, rules, volumes)
+            made[BOOTSTRAP] = make(BOOTSTRAP, n)
             started = True
         if not started:
             found.append(None)
             continue
         name = f"{day:%Y-%m}"
-        due = place.get(clock.month_start(day, -rules.vintage.months_ahead), -1)
-        if name not in made and due in enough:
-            made[name] = freeze(name, index_days[due], by_day[(due,)], definition, rules, volumes)
+        due = clock.month_start(day, -rules.vintage.months_ahead)
+        at = place.get(due, -1)
+        if name not in made and at in enough and due >= definition.effective_from:
+            made[name] = make(name, at)
         last = found[-1] if found and found[-1] else newest or made[BOOTSTRAP]
         found.append(made.get(name, last))
     return found

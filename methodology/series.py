@@ -7,7 +7,7 @@ the panel state its predecessor recorded.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -81,7 +81,7 @@ def plan(
     index_days: Sequence[date],
     covered: npt.NDArray[np.bool_],
     rules: Methodology,
-    volumes: Mapping[str, int] | None = None,
+    volumes: Callable[[date], Mapping[str, int]] | None = None,
     known: Mapping[str, Vintage] | None = None,
     needs_two_paths: bool = False,
 ) -> Plan:

@@ -1,6 +1,6 @@
 """OpenRouter token volumes: how much each model is used through the router.
 
-Two shapes of the same facts:
+Three shapes of the same facts:
 
 * ``GET /api/v1/datasets/rankings-daily``, the documented Data API (key, CC BY 4.0): the fifty
   busiest models per UTC day and one row ``other``. Column map: ``model_permaslug`` subject,
@@ -11,6 +11,11 @@ Two shapes of the same facts:
   completion, ``total_native_tokens_reasoning`` reasoning, ``total_native_tokens_cached`` cached,
   ``last_scraped_at`` as_of. Request, tool-call and media counts are not tokens: ignored.
   Native counts come from another counter than completion and may exceed it: kept as stated.
+* a stored table of hosts (CSV, 2026-07-17 to 08-07): ``total_tokens`` routed to each host of a
+  model, meter ``total``, subject ``model_slug|provider_name``. The length of the window behind a
+  figure is not stated, so only shares of one scrape mean anything; the day is the scrape's.
+  Prices paid, cache rates and ``provider_slug`` are not volumes: ignored. Rows without a host are
+  models that nobody routed: refused as ``NO_HOST``.
 
 Only the variant ``standard`` counts: ``free`` is use at no price and says nothing about what is
 bought, ``batch`` and ``thinking`` are other goods. A day is counted once it is over: a row stated
@@ -43,6 +48,14 @@ METERS = {
 }
 
 _COLUMNS = {"variant", "model_slug", "date", "last_scraped_at", *METERS}
+_HOST_COLUMNS = {
+    "model_slug",
+    "variant",
+    "scrape_date",
+    "scraped_at",
+    "provider_name",
+    "total_tokens",
+}
 _COUNT = re.compile(r"[0-9]{1,18}")
 _DAY = timedelta(days=1)
 
@@ -64,7 +77,59 @@ def parse(capture: Capture) -> Parsed:
     """
     if capture.body.lstrip()[:1] == b"{":
         return _parse_rankings(capture)
+    if b"provider_name" in capture.body.split(b"\n", 1)[0]:
+        return _parse_hosts(capture)
     return _parse_table(capture)
+
+
+def _parse_hosts(capture: Capture) -> Parsed:
+    try:
+        table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False)
+    except PolarsError as error:
+        raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    missing = sorted(_HOST_COLUMNS - set(table.columns))
+    if missing:
+        raise shape_error(capture, f"columns {missing} are missing")
+    rows = table.with_columns(
+        pl.col("scrape_date").str.to_date("%Y-%m-%d", strict=False).alias("day"),
+        pl.col("scraped_at")
+        .str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
+        .dt.replace_time_zone(None)
+        .alias("as_of"),
+    )
+    if rows["day"].null_count() or rows["as_of"].null_count() or rows["model_slug"].null_count():
+        raise shape_error(capture, "a row without model_slug, scrape_date or scraped_at")
+    key = pl.struct("model_slug", "provider_name", "variant", "day")
+    rows = rows.with_columns(
+        pl.when(pl.col("provider_name").fill_null("") == "")
+        .then(pl.lit("NO_HOST"))
+        .when(pl.col("variant") == "free")
+        .then(pl.lit("FREE_VARIANT"))
+        .when(pl.col("variant").fill_null("") != "standard")
+        .then(pl.lit("VARIANT_NOT_STANDARD"))
+        .when(~pl.col("total_tokens").fill_null("").str.contains(r"^[0-9]{1,18}$"))
+        .then(pl.lit("NOT_A_COUNT"))
+        .when(~key.is_first_distinct())
+        .then(pl.lit("DUPLICATE_ROW"))
+        .alias("reason")
+    )
+    volumes = rows.filter(pl.col("reason").is_null()).select(
+        pl.lit(capture.source).alias("source"),
+        pl.format("{}|{}", "model_slug", "provider_name").alias("subject"),
+        pl.lit("total").alias("meter"),
+        pl.col("total_tokens").cast(pl.Int64).alias("quantity"),
+        pl.col("day").alias("period_start"),
+        (pl.col("day") + pl.duration(days=1)).alias("period_end"),
+        "as_of",
+        pl.lit(capture.sha256).alias("capture_sha256"),
+    )
+    refused = rows.filter(pl.col("reason").is_not_null()).select(
+        pl.col("provider_name").fill_null("").alias("provider"),
+        pl.format("{}:{}", "model_slug", pl.col("variant").fill_null("")).alias("listing_id"),
+        "reason",
+        pl.format("{} as of {}", "day", "as_of").alias("detail"),
+    )
+    return Parsed(volumes=volumes, rejections=rejection_frame(capture, refused))
 
 
 def _parse_rankings(capture: Capture) -> Parsed:
