@@ -36,17 +36,17 @@ def parse(content: bytes):
     return openrouter_activity.parse(Capture("openrouter_activity", "file", content, when))
 
 
-def test_two_spellings_of_one_group_are_one_volume():
+def test_the_scrapes_of_one_group_are_summed_and_glm_5_turbo_is_another_good():
     parsed = parse(
         body(
             ("2026-07-19", "z-ai/glm-5", "DeepInfra", "700"),
             ("2026-07-21", "z-ai/glm-5", "DeepInfra", "300"),
-            ("2026-07-21", "z-ai/glm-5", "NovitaAI", "50"),
-            ("2026-07-21", "z-ai/glm-5-turbo", "NovitaAI", "9"),
+            ("2026-07-21", "z-ai/glm-5", "Novita", "50"),
+            ("2026-07-21", "z-ai/glm-5-turbo", "Novita", "9"),
         )
     )
     sums = host_volumes(parsed.volumes, date(2026, 8, 1))
-    assert sums == {"glm-5": {"deepinfra": 1000, "novita": 50}}
+    assert sums == {"glm-5": {"deepinfra": 1000, "ppio": 50}}
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_rows_without_a_host_or_a_count_are_refused_with_a_reason():
         body(
             ("2026-07-21", "z-ai/glm-5", "", "5"),
             ("2026-07-21", "z-ai/glm-5", "DeepInfra", "1.5"),
-            ("2026-07-21", "z-ai/glm-5", "NovitaAI", "7"),
-            ("2026-07-21", "z-ai/glm-5", "NovitaAI", "8"),
+            ("2026-07-21", "z-ai/glm-5", "Novita", "7"),
+            ("2026-07-21", "z-ai/glm-5", "Novita", "8"),
         )
     )
     assert parsed.rejections["reason"].to_list() == ["NO_HOST", "NOT_A_COUNT", "DUPLICATE_ROW"]
