@@ -154,7 +154,7 @@ def test_every_key_of_a_definition_is_explained() -> None:
 def test_every_reason_code_is_explained() -> None:
     source = "".join(
         (ROOT / "methodology" / f"{name}.py").read_text("utf-8")
-        for name in ("units", "eligibility", "panels", "series")
+        for name in ("units", "eligibility", "panels", "plans")
     )
     codes = set(re.findall(r'"([A-Z]+_[A-Z_]+[A-Z])"', source)) | set(det.REASONS) - {""}
     codes -= {"NO_FIX"}
