@@ -65,6 +65,14 @@ def rebuild(settings: Settings, tell: Tell | None = None) -> dict[str, Any]:
     }
 
 
+def is_current(settings: Settings) -> bool:
+    """Return whether every projection file is there and was made from the log as it is now."""
+    if not Log.exists(settings.ledger):
+        return False
+    log = Log.open(settings.ledger, read_only=True)
+    return write.is_made_from(settings.data, log.size, log.root.hex())
+
+
 def read_records(log: Log) -> Records:
     """Return every record of a log with the digest of its bytes."""
     return [(json.loads(body), digest(body)) for body in log.entries()]

@@ -9,6 +9,7 @@ from typing import Final
 
 import duckdb
 import polars as pl
+from polars.exceptions import PolarsError
 
 from index.warehouse import comments
 from index.warehouse.files import aside
@@ -49,6 +50,20 @@ def write_all(
     tell(ANALYSTS_FILE)
     written[ANALYSTS_FILE] = write_duckdb(tables, directory / ANALYSTS_FILE)
     return written
+
+
+def is_made_from(directory: Path, size: int, root: str) -> bool:
+    """Return whether every file below ``directory`` is there, readable and of that log head."""
+    try:
+        for name in PARQUET:
+            told = pl.read_parquet_metadata(directory / name)
+            if (told.get("log_size"), told.get("log_root")) != (str(size), root):
+                return False
+        with duckdb.connect(directory / ANALYSTS_FILE, read_only=True) as connection:
+            head = connection.execute("SELECT size, root FROM log_head").fetchall()
+    except (OSError, duckdb.Error, PolarsError):
+        return False
+    return head == [(size, root)]
 
 
 def write_parquet(rows: pl.DataFrame, path: Path, metadata: Mapping[str, str]) -> Path:
