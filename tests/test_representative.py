@@ -18,6 +18,7 @@ from vectors import vector
 
 from methodology import representative as rep
 from methodology import schemas
+from methodology import segments as seg
 from methodology.definition import load_methodology
 
 RULES = load_methodology()
@@ -61,9 +62,9 @@ def observations(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def coverage(
     mode: str, spans: Sequence[tuple[str, str]], captures: Sequence[str] = ()
-) -> rep.Coverage:
+) -> seg.Coverage:
     moment = pl.Datetime("us")
-    return rep.Coverage(
+    return seg.Coverage(
         pl.DataFrame(
             [("snap", mode, at(a), at(b)) for a, b in spans],
             schema={
@@ -97,7 +98,7 @@ def fix(
     """Representative prices of ``days`` days from ``day`` on, as rows."""
     if mode == "snapshot" and not captures:
         captures = sorted({str(r["observed_at"]) for r in rows})
-    pieces = rep.segments(observations(rows), coverage(mode, spans, captures), RULES)
+    pieces = seg.segments(observations(rows), coverage(mode, spans, captures), RULES)
     windows = rep.window_table(session, [day + timedelta(days=n) for n in range(days)])
     return rep.representative_prices(pieces, windows, RULES).rows(named=True)
 
@@ -358,7 +359,7 @@ def tariff(price: int | None, start: int | None = None, end: int | None = None) 
 
 
 def collapsed(*rows: dict[str, Any]) -> list[int | None]:
-    frame = rep.collapse_tariffs(observations(list(rows)))
+    frame = seg.collapse_tariffs(observations(list(rows)))
     return frame["price_nano"].to_list()
 
 
@@ -416,7 +417,7 @@ def test_a_broken_tariff_ends_the_older_price() -> None:
 
 def blended(legs: dict[str, int], **more: Any) -> dict[str, dict[str, Any]]:
     rows = [seen("2026-01-01 00:00", p, meter=m, **more) for m, p in legs.items()]
-    pieces = rep.segments(observations(rows), coverage("history", ALWAYS), RULES)
+    pieces = seg.segments(observations(rows), coverage("history", ALWAYS), RULES)
     windows = rep.window_table("NYC", [WINTER])
     table = rep.price_table(pieces, windows, RULES)
     return {row["meter"]: row for row in table.prices.rows(named=True)}
@@ -445,7 +446,7 @@ def test_an_output_price_below_half_the_input_price_marks_every_meter(
 def test_a_missing_cached_price_is_the_input_price() -> None:
     parts = {"AGT": {"IN": 20, "CIN": 70, "OUT": 10}}
     rows = [seen("2026-01-01 00:00", p, meter=m) for m, p in (("IN", 100), ("OUT", 400))]
-    pieces = rep.segments(observations(rows), coverage("history", ALWAYS), RULES)
+    pieces = seg.segments(observations(rows), coverage("history", ALWAYS), RULES)
     windows = rep.window_table("NYC", [WINTER])
     told = rep.blend(rep.representative_prices(pieces, windows, RULES), parts, RULES)
     assert told.filter(pl.col("meter") == "AGT")["price_nano"].to_list() == [130]
@@ -453,7 +454,7 @@ def test_a_missing_cached_price_is_the_input_price() -> None:
 
 def test_a_price_table_names_every_observation_behind_a_blend() -> None:
     rows = [seen("2026-01-01 00:00", p, meter=m) for m, p in (("IN", 100), ("OUT", 400))]
-    pieces = rep.segments(observations(rows), coverage("history", ALWAYS), RULES)
+    pieces = seg.segments(observations(rows), coverage("history", ALWAYS), RULES)
     table = rep.price_table(pieces, rep.window_table("NYC", [WINTER]), RULES)
     (row,) = table.select(pl.col("provider") == "acme", "BLD").rows(named=True)
     assert row["observation_id"] == "+".join(r["observation_id"] for r in rows)
