@@ -1,0 +1,5 @@
+"""Lets ``python -m index`` do what ``spotfix`` does."""
+
+from index.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""How one fixing looks to a person: value, band, panel, who was refused and why, proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from index import words
+from index.config import Settings
+from index.reading import Row, family_of
+from index.terminal import DIM, HEAD, WARN, Screen, table
+
+
+def fixing(screen: Screen, told: Row, settings: Settings, every: bool) -> None:
+    """Print one fixing: value, band, panel, refused offers, flags, proof."""
+    r = told["record"]
+    screen.line((r["index_id"], HEAD), f"   {told['title']}")
+    screen.line(
+        (
+            f"{r['label']}   {r['session']} {r['ref_date']}   revision {r['revision']} "
+            f"{r['status']}   {r['waterfall']}   grade {r['grade']}",
+            DIM,
+        )
+    )
+    screen.line()
+    if r["value"] is None:
+        screen.pair("value", ("—  NO_FIX  ", WARN), r["no_fix_reason"] or "")
+    else:
+        moved = f"   {_signed(r['change_pct'])}% from {r['prev_value']}" if r["change_pct"] else ""
+        screen.pair("value", (r["value"], HEAD), f" {r['unit']}", (moved, DIM))
+    for one in r["alt"]:
+        rate = f"   at {one['fx_rate']} ({one['fx_source']} {one['fx_date']})"
+        screen.pair("", f"{one['value']} {one['currency']}", (rate, DIM))
+    if r["level"] is not None and r["unit"] != "points":
+        screen.pair("level", r["level"], (f"   {r['base_date']} = 1000", DIM))
+    if r["loo_low"] is not None:
+        screen.pair("band", f"{r['loo_low']} – {r['loo_high']}", ("   leaving one out", DIM))
+    if r["p25"] is not None:
+        screen.pair("p25–p75", f"{r['p25']} – {r['p75']}", (_spread(r), DIM))
+    basis = words.say(r["volume_basis"] or "", words.BASES)
+    version = f"   {r['basket_version']}" if r["basket_version"] else ""
+    screen.pair("weights", basis, (version, DIM))
+    _panel(screen, told, every)
+    _refused(screen, told["refused"], every)
+    screen.line()
+    screen.line(("Flags", HEAD))
+    for code, means in told["flags"].items():
+        screen.line(f"  {code:<21}", (means, DIM))
+    _proof(screen, told, settings)
+
+
+def _signed(text: str) -> str:
+    return text if text.startswith("-") else f"+{text}"
+
+
+def _spread(r: Row) -> str:
+    return f"   all {r['min']} – {r['max']}   dispersion {r['dispersion']}"
+
+
+def _panel(screen: Screen, told: Row, every: bool) -> None:
+    rows, r = told["panel"], told["record"]
+    family = family_of(r["index_id"])
+    screen.line()
+    facts = f"   {r['n_used']} of {r['n_collected']} prices count, {r['n_providers']} providers"
+    if r["effective_n"]:
+        facts += f", effective {r['effective_n']}, {r['weight_share']} of the weight"
+    screen.line(("Panel", HEAD), (facts, DIM))
+    if not rows:
+        screen.line(("  nobody", WARN))
+        return
+    limit = None if every or family != "TKX" else 15
+    if family == "TEX":
+        columns = [("developer", "<"), ("prices", ">")]
+        cells: list[list[str | Text]] = [[p["group"], str(p["prices"])] for p in rows]
+    elif family == "TKX":
+        columns = [
+            ("model", "<"), ("developer", "<"), ("price", ">"), ("at link %", ">"),
+            ("today %", ">"), ("status", "<"), ("source", "<"),
+        ]  # fmt: skip
+        cells = [
+            [
+                p["model"], p["developer"], p["price"] or "—", p["weight"] or "",
+                p["share"] or "", _status(p), p["source"] or "",
+            ]
+            for p in rows[:limit]
+        ]  # fmt: skip
+    else:
+        columns = [
+            ("provider", "<"), ("price", ">"), ("weight %", ">"), ("counts %", ">"),
+            ("status", "<"), ("listing", "~"), ("source", "<"),
+        ]  # fmt: skip
+        cells = [
+            [
+                p["group"], p["price"] or "—", p["weight"] or "", p["share"] or "", _status(p),
+                p["listing_id"] or "", p["source"] or "",
+            ]
+            for p in rows
+        ]  # fmt: skip
+    screen.grid(table(columns, cells))
+    if limit and len(rows) > limit:
+        screen.line((f"  and {len(rows) - limit} more; --all lists them", DIM))
+
+
+def _status(row: Row) -> Text:
+    text = row["status"] + (f" {row['reason']}" if row["reason"] else "")
+    return Text(text, "" if row["status"] == "OBSERVED" else WARN)
+
+
+def _refused(screen: Screen, refused: Sequence[Row], every: bool) -> None:
+    if not refused:
+        return
+    count = sum(one["count"] for one in refused)
+    screen.line()
+    hint = "" if every else "   --all lists their prices"
+    screen.line(("Not counted", HEAD), (f"   {count} offers{hint}", DIM))
+    for one in refused:
+        screen.line(f"  {one['count']:>4}  {one['reason']}", (f"   {one['means']}", DIM))
+        if every:
+            columns = [("", "<"), ("", "<"), ("", "~"), ("", ">"), ("", "<")]
+            cells = [
+                [o["group"], o["provider"], o["listing_id"], o["quoted"] or "—", o["source"]]
+                for o in one["offers"]
+            ]
+            made = table(columns, cells, indent=8)
+            made.show_header = False
+            screen.grid(made)
+        else:
+            names = ", ".join(dict.fromkeys(o["group"] for o in one["offers"]))
+            made = table([("", "~")], [[Text(names, DIM)]], indent=8)
+            made.show_header = False
+            screen.grid(made)
+
+
+def _proof(screen: Screen, told: Row, settings: Settings) -> None:
+    r = told["record"]
+    screen.line()
+    screen.line(("Proof", HEAD))
+    screen.pair(
+        "record",
+        f"seq {r['seq']} of log {r['log_origin']} (size {told['log_size']}), "
+        f"committed at seq {r['commit_seq']}",
+    )
+    screen.pair("root", told["log_root"])
+    screen.pair("inputs", f"{r['input_digest']}   {r['input_count']} lines")
+    for name in ("contributions", "panel_state", "manifest"):
+        screen.pair(name, r[name]["sha256"])
+    screen.pair("rules", f"{r['methodology_version']}   {r['methodology_digest']}")
+    screen.pair("definition", r["definition_digest"])
+    screen.pair("published", f"{r['published_at']}   by {r['administrator_id']}, {r['software']}")
+    folder = settings.ledger / "batches"
+    screen.pair("files", f"{folder}/<kind>/<digest>.jsonl")
+    screen.pair("check", "spotfix verify   recomputes this value from its recorded inputs")

@@ -1,0 +1,62 @@
+"""Codes in words: what a flag, a reason, a status says, for people who read one fixing."""
+
+from __future__ import annotations
+
+FLAGS = {
+    "BOOTSTRAP_VINTAGE": "panel frozen on the index's first eligible day; not for settlement",
+    "BUNDLED": "made from the bundled history; its times are the scheduled ones of that day",
+    "COMMIT_UNWITNESSED": "nobody outside saw the commitment before the value was made",
+    "CONFIRMED_SAME_PATH": "a jump that stood, or was dated by the seller; no second source",
+    "DISPERSED": "too much weight far from the middle: nobody was excluded as a gross error",
+    "FX_CONVERTED_INPUTS": "prices were converted to the index currency",
+    "HELD": "at least one price was held at its last value for one day",
+    "IMPUTED": "at least one missing price was moved with those that were seen",
+    "LINK_SKIPPED": "no new basket could be made on a link day; the one before it stayed",
+    "MIRRORED_EVIDENCE": "prices come from public mirrors of the sellers' lists (tier E4)",
+    "NO_FX": "no currency rate was fresh enough for the CNY value",
+    "PANEL_BREAK": "a member left for good within its vintage; weights were formed anew",
+    "SMALL_PANEL": "three or four sellers are all there are: weighted median, reference only",
+    "UNIT_VALUE": "spend over tokens: it moves with the mix of models, not only with prices",
+}
+"""Each flag of a fixing."""
+
+REASONS = {
+    "CLASS_BROKER": "a broker: shows prices of others",
+    "CLASS_CONVERTED": "a USD figure that somebody else converted from the seller's own list",
+    "CLASS_MKT": "a marketplace: not pooled with sellers of this class",
+    "CLASS_PLATFORM": "a suite with credits of its own, or no seller of tokens at all",
+    "CLASS_ROUTER": "a router: passes on what hosts sell",
+    "CLASS_SUBSCRIPTION": "a flat fee or plan: no price for one unit",
+    "CONFIRMED_SAME_PATH": "a jump that stood, or was dated by the seller; no second source",
+    "EVIDENCE_E4_NOT_ADMISSIBLE": "a mirrored price; settlement prints do not admit it",
+    "GROSS_ERROR": "too far from all others",
+    "IMPUTED_TOO_LONG": "no price for too long",
+    "JUMP_UNCONFIRMED": "a jump nobody else showed; held for a day",
+    "MOVED_WITH_CROWD": "a jump in step with the others",
+    "NOT_IN_PANEL": "not a member of the panel in force",
+    "NO_PRICE": "showed no price in the window",
+    "OTHER_OFFER_OF_GROUP": "the group counts once, with another offer",
+    "OUT_BELOW_HALF_IN": "output below half of input: a mix-up is likely",
+    "REGION_NOT_IN_INDEX": "sold in a region this index does not cover",
+    "UNMAPPED_LISTING": "no reviewed line maps this listing to a standard good",
+    "UNMAPPED_PROVIDER": "no reviewed line maps this seller",
+}
+"""Reasons why an offer was refused or a price not taken as it stood."""
+
+BASES = {
+    "FIXED_WEIGHT": "equal weights: no volume per seller was known",
+    "SAMPLED": "weights from sampled volumes",
+    "OBSERVED": "weights from observed volumes",
+}
+"""What the weights rest on."""
+
+GOODS = {"TKX": "Token composites", "TEX": "Unit values", "GPR": "GPU hours", "TKR": "Token rates"}
+"""Families in the order in which they are shown."""
+
+UNITS = {"TKX": "points", "TEX": "USD/1e6tok", "GPR": "USD/gpu-h", "TKR": "USD/1e6tok"}
+"""Unit of each family, for an index that has published nothing yet."""
+
+
+def say(code: str, words: dict[str, str]) -> str:
+    """Return what a code says, or the code itself in lower case."""
+    return words.get(code, code.replace("_", " ").lower())
