@@ -36,6 +36,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(REPOSITORY / part, source / part, ignore=ignored)
         else:
             shutil.copy(REPOSITORY / part, source)
+    for other in ("tests/test_nothing.py", "benchmarks/nothing.py", "data/bundled/nothing.csv"):
+        (source / other).parent.mkdir(parents=True)
+        (source / other).touch()
     pip("wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(target), str(source))
     (built,) = target.glob("*.whl")
     return built
