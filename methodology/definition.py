@@ -26,10 +26,13 @@ SessionId = Literal["SHA", "NYC"]
 
 
 def _fraction(value: object) -> Fraction:
-    if isinstance(value, str):
-        return Fraction(value)
-    if isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value):
-        return Fraction(value[0], value[1])
+    try:
+        if isinstance(value, str):
+            return Fraction(value)
+        if isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value):
+            return Fraction(value[0], value[1])
+    except ZeroDivisionError as error:
+        raise ValueError("a ratio needs a denominator above zero") from error
     if type(value) is int:
         return Fraction(value)
     raise ValueError("write a ratio as [numerator, denominator] or as decimal text, not as a float")
@@ -343,13 +346,17 @@ def load_definitions() -> tuple[Definition, ...]:
     Raises:
         DefinitionError: one of the files is wrong, or two define the same index id.
     """
-    found = tuple(load_definition(file) for file in _files())
+    files = list(_files())
+    found = tuple(load_definition(file) for file in files)
     seen: dict[str, str] = {}
-    for definition in found:
+    for file, definition in zip(files, found, strict=True):
         for index_id in definition.index_ids:
             if index_id in seen:
-                raise DefinitionError(f"{index_id} is defined twice: remove one of the files")
-            seen[index_id] = definition.version
+                raise DefinitionError(
+                    f"{file.name}: {index_id} is defined twice, first by {seen[index_id]}: remove "
+                    "one of the files or change its instrument, meters or suffix"
+                )
+            seen[index_id] = file.name
     return found
 
 
