@@ -15,7 +15,7 @@ from index.frames import to_lines
 from index.ledger.canonical import canonical
 from index.publication.record import decimal_text, ratio_text
 from index.selection import Selection
-from methodology import fx, panels, quality
+from methodology import fx, panels, quality, screens
 from methodology.definition import Methodology, RateDefinition
 from methodology.determination import leave_one_out
 from methodology.estimators import kept_at_quantile
@@ -86,6 +86,7 @@ def draft_rate(
         ("BOOTSTRAP_VINTAGE", bool(vintage and vintage.id == panels.BOOTSTRAP)),
         ("PANEL_BREAK", row["has_panel_break"]),
         ("DISPERSED", row["is_dispersed"]),
+        ("OUTLIER", is_valued and _has_outlier(price, weight, rules)),
         ("HELD", row["has_held"]),
         ("IMPUTED", row["has_imputed"] and is_valued),
         ("CONFIRMED_SAME_PATH", row["is_confirmed_same_path"]),
@@ -101,6 +102,11 @@ def draft_rate(
         canonical(asdict(state) if state else {"index_id": p.index_id}) + b"\n",
         tuple(name for name, is_on in flags if is_on),
     )
+
+
+def _has_outlier(price: Any, weight: Any, rules: Methodology) -> bool:
+    standing = (weight > 0) & (price > 0)
+    return bool(screens.outliers(price, standing, rules.gross).any())
 
 
 def _row_of(mine: pl.DataFrame, day: date) -> dict[str, Any]:

@@ -119,15 +119,30 @@ def gross_errors(
         rules: the parameters.
     """
     seen = (weight > 0) & (price > 0)
-    middle = median_of_others(price, np.where(seen, weight, 0))
-    out = beyond(2 * price, middle, Fraction(rules.exclude_ratio))
-    inside = (2 * price < middle * rules.reenter_ratio) & (2 * price * rules.reenter_ratio > middle)
-    excluded = seen & (middle > 0) & (out | (was_excluded & ~inside))
+    lowest = np.where(seen, price, np.iinfo(np.int64).max).min(-1)
+    highest = np.where(seen, price, 0).max(-1)
+    # Any median of others lies between lowest and highest: where these are within the ratio and
+    # nobody is out already, nobody can be excluded, and the medians need not be computed.
+    wide = seen.any(-1) & beyond(
+        highest, np.where(seen.any(-1), lowest, 0), Fraction(rules.exclude_ratio)
+    )
+    look = wide | (was_excluded & seen).any(-1)
+    excluded = np.zeros(price.shape, np.bool_)
+    if look.any():
+        excluded[look] = _excluded(price[look], weight[look], seen[look], was_excluded[look], rules)
     observed = np.where(seen, weight, 0).sum(-1)
     lost = np.where(excluded, weight, 0).sum(-1)
     share = rules.max_excluded_share
     dispersed = lost * share.denominator > observed * share.numerator
     return excluded & ~dispersed[:, None], dispersed
+
+
+def _excluded(price: Ints, weight: Ints, seen: Bools, was_excluded: Bools, rules: Gross) -> Bools:
+    middle = median_of_others(price, np.where(seen, weight, 0))
+    out = beyond(2 * price, middle, Fraction(rules.exclude_ratio))
+    inside = (2 * price < middle * rules.reenter_ratio) & (2 * price * rules.reenter_ratio > middle)
+    result: Bools = seen & (middle > 0) & (out | (was_excluded & ~inside))
+    return result
 
 
 def outliers(price: Ints, observed: Bools, rules: Gross) -> Bools:
