@@ -24,7 +24,7 @@ from index.collecting import live_sources
 from index.config import Settings
 from index.ledger.check import check_files
 from index.ledger.log import Log
-from index.reading import Ledger, Row, open_ledger
+from index.reading import Ledger, Row, failures_by_source, open_ledger
 from index.terminal import BAD, DIM, GOOD, WARN, Screen, table
 from methodology import clock
 from methodology.errors import SpotfixError
@@ -246,23 +246,38 @@ def _sources(settings: Settings, at: datetime) -> Iterator[Check]:
         newest = clock.iso(max(seen.values()))
         fresh = f"{len(wanted) - len(late)} of {len(wanted)} seen in the last 26 h, newest {newest}"
         yield Check("sources", "ok" if not late else "warn", fresh, "")
+        failed = {one["source"] for one in _failures(settings)}
         for one in late:
-            told = f"last body {clock.iso(seen[one])}" if one in seen else "never gave a body"
-            yield Check(
-                f"  {one}", "warn", told, f"see below, or SPOTFIX_SOURCES__{one}__ENABLED=0"
-            )
-    for failure in _failures(settings):
+            if one not in failed:
+                told = f"last body {clock.iso(seen[one])}" if one in seen else "never gave a body"
+                yield Check(f"  {one}", "warn", told)
+    for source, told, count in failures_by_source(_failures(settings)):
+        often = f" ({count} times)" if count > 1 else ""
         yield Check(
-            f"  {failure['source']}", "warn", f"{failure['reason']}: {failure['detail']}",
-            f"spotfix parse {failure['source']} BODY shows what it makes of a body",
+            f"  {source}", "warn", f"failed last time: {told}{often}",
+            f"mend that, or switch it off: SPOTFIX_SOURCES__{source}__ENABLED=false",
         )  # fmt: skip
 
 
-def _failures(settings: Settings) -> list[dict[str, str]]:
+def _failures(settings: Settings) -> list[Row]:
+    """Return each source's failures of the last time it failed, unless it gave a body since."""
     if not Log.exists(settings.ledger):
         return []
-    manifest = open_ledger(settings).manifest()
-    return list(manifest["failures"]) if manifest else []
+    seen = last_seen(settings)
+    newest: dict[str, list[Row]] = {}
+    for one in open_ledger(settings).published.incidents:
+        if one["kind"] != "SOURCE_FAILED":
+            continue
+        held = newest.get(one["source"], [])
+        newest[one["source"]] = [*held, one] if held and held[0]["at"] == one["at"] else [one]
+    off = {name for name, one in settings.sources.items() if not one.enabled}
+    return [
+        one
+        for source, mine in newest.items()
+        if source not in off
+        for one in mine
+        if source not in seen or clock.iso(seen[source]) < one["at"]
+    ]
 
 
 def _unmapped(settings: Settings) -> Iterator[Check]:

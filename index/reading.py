@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -248,6 +249,15 @@ def _refused(rows: list[Row]) -> list[Row]:
         }
         for reason, mine in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
+
+
+def failures_by_source(failures: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """Return (source, first reason with its detail, how often it failed), by source."""
+    found: dict[str, tuple[str, int]] = {}
+    for one in failures:
+        told, count = found.get(one["source"], (f"{one['reason']}: {one['detail']}", 0))
+        found[one["source"]] = told, count + 1
+    return [(source, told, count) for source, (told, count) in sorted(found.items())]
 
 
 def nano(units: int | None, decimals: int = 9) -> str | None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from index import words
 from index.config import Settings
 from index.pipeline import Report
-from index.reading import Row, definitions_by_id, family_of, meter_of
+from index.reading import Row, definitions_by_id, failures_by_source, family_of, meter_of
 from index.terminal import DIM, GOOD, HEAD, WARN, Screen, table
 
 METERS = ("IN", "CIN", "OUT", "BLD")
@@ -40,10 +40,13 @@ def run(screen: Screen, report: Report, settings: Settings, origin: str, every: 
     """Print what a run did; JOURNEYS 1 is the picture."""
     what = "bundled history" if report.mode == "bundled" else "live collection"
     screen.line(("spotfix", HEAD), f"  {what}, log {origin}, state in {settings.out}/")
-    if report.mode == "live" and not report.fixings and not report.appended:
+    if report.mode == "live" and not report.fixings:
         screen.pair("collect", f"{report.sources} sources answered", _failed(report))
-        screen.line("nothing due: no print is due now, or none was collected for")
+        for source, told, count in failures_by_source(report.failures):
+            screen.pair(f"  {source}", (told, WARN), (f"   {count} times" * (count > 1), DIM))
+        screen.line("nothing published: no print is due, or nothing was collected for it in time")
         _checkpoint(screen, report)
+        screen.pair("next", "spotfix schedule --next   spotfix doctor")
         return
     if report.is_nothing_due:
         screen.line("nothing due: bundled history fully published")

@@ -162,6 +162,7 @@ def schedule(
             screen.line(f"next {session} print due {at}")
         return
     from index import liverun
+    from index.reading import failures_by_source
 
     def say(stage: str, what: str) -> None:
         screen.say(f"{clock.iso(calendar.utc_now())}  {stage:<9}  {what}", style="")
@@ -173,8 +174,8 @@ def schedule(
 
             projections.rebuild(settings)
         say("published", f"{report.appended} records, log size {report.log_size}")
-        for failure in report.failures:
-            say("failed", f"{failure['source']}: {failure['reason']}: {failure['detail']}")
+        for source, told, count in failures_by_source(report.failures):
+            say("failed", f"{source}: {told}" + (f" ({count} times)" if count > 1 else ""))
 
     calendar.serve(settings, wake, say)
 

@@ -267,3 +267,45 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run(code, shell=True, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "Token composites, points\n"
     assert done.stderr == ""
+
+
+def test_sources_that_fail_are_told_by_name_and_doctor_remembers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collectors import panel
+
+    for source in panel.SOURCES:
+        if source != "gcp_list":
+            monkeypatch.setenv(f"SPOTFIX_SOURCES__{source}__ENABLED", "false")
+    monkeypatch.delenv("GCP_API_KEY", raising=False)
+    words = ["--out", str(tmp_path / "out")]
+    result = call("run", "--live", *words)
+    assert result.exit_code == 0, result.stderr
+    line = next(x for x in result.stdout.splitlines() if "GCP_API_KEY" in x)
+    assert line.split()[:2] == ["gcp_list", "NO_KEY:"]
+    assert "nothing published" in result.stdout
+    checks = json.loads(call("doctor", "--json", *words).stdout)["checks"]
+    told = next(c for c in checks if c["name"].strip() == "gcp_list")
+    assert told["state"] == "warn"
+    assert "NO_KEY" in told["told"]
+
+
+def test_the_schedule_stops_cleanly_when_told_to(tmp_path: Path) -> None:
+    import os
+    import signal
+
+    from collectors import panel
+
+    off = {f"SPOTFIX_SOURCES__{s}__ENABLED": "false" for s in panel.SOURCES}
+    with subprocess.Popen(
+        [sys.executable, "-m", "index", "schedule", "--out", str(tmp_path / "out")],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **off},
+    ) as running:
+        assert running.stderr is not None
+        seen = [next(x for x in running.stderr if "published" in x)]
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+        assert "Traceback" not in "".join([*seen, *running.stderr])
