@@ -408,3 +408,12 @@ def test_the_warehouse_reads_no_ledger_and_no_publication() -> None:
                 parts = name.split(".")
                 tops = {parts[0], ".".join(parts[:2])}
                 assert tops & (allowed | standard), f"{path.name} imports {name}"
+
+
+def test_a_composite_without_a_basket_is_a_fixing_that_says_why(
+    spot: duckdb.DuckDBPyConnection,
+) -> None:
+    found = rows(spot, "FROM fixing_current WHERE index_id = 'TKX-ALL-BLD'")
+    assert [(r["status"], r["value"]) for r in found] == [("NO_FIX", None)]
+    # two models of two developers were left in the small bundle
+    assert "2 models of 2 developers on 2026-08-01" in found[0]["no_fix_reason"]
