@@ -13,7 +13,9 @@ import polars as pl
 
 from index import determine, intake, prints
 from index.determine import Outcome
+from index.draft_rates import Draft
 from index.intake import Intake
+from index.selection import offers_of, select
 from methodology.definition import Definition, Methodology, load_definitions, load_methodology
 from methodology.panels import Vintage
 from methodology.representative import segments
@@ -83,8 +85,16 @@ class Determined:
         """Return the offers of one fixing that never reached the panel."""
         return self._lines(index_id, day).filter(pl.col("status") == "REFUSED")
 
+    def drafts(self) -> dict[str, Draft]:
+        """Return what the last covered day of every index publishes."""
+        due = {name: day for name, day in self.until.items() if day}
+        inputs, sessions = taken().inputs, self.outcome.sessions
+        offers = offers_of(inputs, self.definitions, due, rules())
+        chosen = select(sessions, offers, self.definitions, due, inputs)
+        return prints.draft_all(self.outcome, chosen, rules())
+
     def _lines(self, index_id: str, day: date) -> pl.DataFrame:
-        offers = prints.offers_of(taken().inputs, self.definitions, {index_id: day}, rules())
+        offers = offers_of(taken().inputs, self.definitions, {index_id: day}, rules())
         rates = self.outcome.rates[self.definitions[index_id].session]
         return rates.contributions(index_id, day, offers[index_id])
 
@@ -94,7 +104,10 @@ def determined(definitions: Sequence[Definition]) -> Determined:
     inputs = taken().inputs
     until = determine.last_covered(inputs, definitions, rules())
     planned = determine.plan_all(inputs, definitions, rules(), until=until)
-    outcome = determine.determine_all(inputs, planned, definitions, rules(), until=until)
+    due = [(name, day) for name, day in until.items() if day]
+    outcome = determine.determine_all(
+        inputs, planned, definitions, rules(), until=until, keep_states=due
+    )
     by_id = {index_id: d for d in definitions for index_id in d.index_ids}
     return Determined(by_id, until, outcome)
 
