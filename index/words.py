@@ -15,7 +15,6 @@ FLAGS = {
     "MIRRORED_EVIDENCE": "prices come from public mirrors of the sellers' lists (tier E4)",
     "NO_FX": "no currency rate was fresh enough for the CNY value",
     "OUTLIER": "a price is far out for this panel; it stays, the trim or median disregards it",
-    "OUTLIER": "a price far from the middle; the trim or median keeps it from the value",
     "PANEL_BREAK": "a member left for good within its vintage; weights were formed anew",
     "SMALL_PANEL": "three or four sellers are all there are: weighted median, reference only",
     "UNIT_VALUE": "spend over tokens: it moves with the mix of models, not only with prices",
