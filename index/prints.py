@@ -95,7 +95,14 @@ def back_cast(
         )
     told: list[tuple[Any, ...]] = []
     for name, made in outcome.composites.items():
-        for day, one in made.days.items():
+        stop = until.get(name) or made.definition.inception
+        for day in clock.days(made.definition.inception, stop):
+            one = made.days.get(day)
+            if one is None:  # no basket could be linked: each day says so
+                told.append(
+                    (name, day, "_BT", "NO_FIX", None, None, None, 0, 0, True, False, False)
+                )
+                continue
             text = decimal_text(one.value_units, 2)
             basket = made.basket_on(day)
             told.append(
