@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from index.determine import Outcome
 from index.draft_rates import Draft
 from index.intake import Intake
 from index.selection import offers_of, select
+from methodology import clock
 from methodology.definition import Definition, Methodology, load_definitions, load_methodology
 from methodology.panels import Vintage
 from methodology.representative import segments
@@ -121,3 +123,33 @@ def nano(text: str) -> int:
     """Return a decimal text as nano-units, exactly."""
     whole, _, part = text.partition(".")
     return int(whole) * NANO + int(part.ljust(9, "0"))
+
+
+def partitions(session: str, day: date, since: datetime) -> tuple[int, int]:
+    """Return how many hourly partitions of a day end at or after a moment, and how many it has."""
+    opened, cut = clock.window(session, day)
+    ends = [
+        opened.timestamp() + 3600 * (n + 1)
+        for n in range(int((cut - opened).total_seconds()) // 3600)
+    ]
+    return sum(end >= since.timestamp() for end in ends), len(ends)
+
+
+def history_of(provider: str, listing: str, meter: str, source: str) -> list[tuple[datetime, int]]:
+    """Return from when which price held, changes only, of one offer on demand."""
+    rows = price_history().filter(
+        (pl.col("source") == source)
+        & (pl.col("provider") == provider)
+        & (pl.col("listing_id") == listing)
+        & (pl.col("meter") == meter)
+    )
+    found: list[tuple[datetime, int]] = []
+    for when, price in rows.sort("from").select("from", "price_nano").iter_rows():
+        if not found or found[-1][1] != price:
+            found.append((when, price))
+    return found
+
+
+def units(value: Fraction, decimals: int) -> int:
+    """Return a value as published units, half up."""
+    return (2 * value.numerator * 10**decimals + value.denominator) // (2 * value.denominator)
