@@ -95,8 +95,8 @@ def back_cast(
         )
     told: list[tuple[Any, ...]] = []
     for name, made in outcome.composites.items():
-        stop = until.get(name) or made.definition.inception
-        for day in clock.days(made.definition.inception, stop):
+        ended = until.get(name) or made.definition.inception
+        for day in clock.days(made.definition.inception, ended):
             one = made.days.get(day)
             if one is None:  # no basket could be linked: each day says so
                 told.append(

@@ -314,6 +314,6 @@ SOURCE = Source(
         "MIT licence of the repository and package, which asks for its notice to be kept; "
         "read 2026-11-20 from stored documentation."
     ),
-    mode="history",
+    mode="schedule",
     content_types=("application/json", "text/plain"),
 )
