@@ -66,7 +66,17 @@ def collect_round(
                     }
                 )
                 continue
-            secret = Secret(key)
+            try:
+                secret = Secret(key)
+            except ValueError as error:
+                failures.append(
+                    {
+                        "source": source.id,
+                        "reason": "BAD_KEY",
+                        "detail": f"{source.auth_env}: {error}",
+                    }
+                )
+                continue
         jobs += _jobs(source, _settings_of(settings, source.id).url, secret)
     say("collect", f"{len({j.source.id for j in jobs})} sources")
     limits = Limits(contact=settings.contact, allow_loopback=settings.allow_loopback)

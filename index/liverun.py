@@ -48,7 +48,9 @@ def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect:
             failures = collect_round(settings, shop.archive, at, say)
             rounds = _rounds(shop.archive)
         total = Report(mode="live", failures=failures, log_size=shop.log.size)
-        total.appended += shop.append([_source_failed(shop, one, at) for one in failures])
+        total.appended += shop.append(
+            [_source_failed(shop, f, at) for f in failures if not _is_logged(shop, f, at)]
+        )
         total.sources = len({s for s, when in _seen(shop.archive) if when == at})
         for one in schedule.due_now(at, shop.definitions, shop.published, rounds):
             total.appended += _declare_missed(shop, one, at)
@@ -73,7 +75,32 @@ def _rounds(archive: Archive) -> list[datetime]:
     return sorted({when for _, when in _seen(archive)})
 
 
-def _publish_session(shop: Shop, due: Due, failures: Sequence[dict[str, str]], say: Tell) -> Report:
+def _is_logged(shop: Shop, failure: Mapping[str, str], at: datetime) -> bool:
+    """Return whether this failure of this very round is in the log: the round was run before."""
+    told = (failure["source"], failure["reason"], failure["detail"], clock.iso(at))
+    return any(
+        one["kind"] == "SOURCE_FAILED"
+        and (one["source"], one["reason"], one["detail"], one["at"]) == told
+        for one in shop.published.incidents
+    )
+
+
+def _source_failed(shop: Shop, failure: Mapping[str, str], at: datetime) -> pipeline.Make:
+    return lambda seq: record.incident(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "kind": "SOURCE_FAILED",
+            "source": failure["source"],
+            "reason": failure["reason"],
+            "detail": failure["detail"],
+            "manifest": None,
+            "at": clock.iso(at),
+        }
+    )
+
+
+def _publish_session(shop: Shop, due: Due, say: Tell) -> Report:
     """Publish one session's day from what was captured by its cut-off, and nothing later."""
     cut = clock.cut_off(due.session, due.ref_date)
     captures = live_captures(shop.archive, cut)
