@@ -125,9 +125,9 @@ def run(
             from index import pipeline
 
             report = pipeline.run_bundled(settings, bars.tell)
-        if report.appended or not settings.data.is_dir():
-            from index import projections
+        from index import projections
 
+        if report.appended or not projections.is_current(settings):
             projections.rebuild(settings, bars.tell)
     if as_json:
         screen.json({**vars(report), "is_nothing_due": report.is_nothing_due})

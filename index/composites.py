@@ -149,7 +149,7 @@ def composite_series(
     everything = goods()
     if before is not None:
         basket, state = before
-        todo = [day for day in one.index_days if day <= stop]
+        todo = [day for day in one.index_days[one.first :] if day <= stop]
     elif definition.inception in one.index_days:
         try:
             basket = composite.make_basket(

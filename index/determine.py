@@ -129,6 +129,7 @@ def plan_all(
     *,
     until: Mapping[str, date | None] | None = None,
     only_days: Mapping[str, Sequence[date]] | None = None,
+    lent_days: int = 0,
     known: Mapping[str, Mapping[str, Vintage]] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, SessionPlan]:
@@ -140,6 +141,7 @@ def plan_all(
         rules: the parameters.
         until: last day per index (a back-cast stops where coverage ends).
         only_days: per session, determine just these days (a live run); else the whole history.
+        lent_days: how many of the first days only lend their prices (a live run).
         known: per index, vintages frozen earlier.
         progress: told the name of each step.
     """
@@ -168,10 +170,20 @@ def plan_all(
                 inside = mask & np.array([not stop or d <= stop for d in index_days])
                 frozen = (known or {}).get(name)
                 plans.append(
-                    series.plan(table, definition, meter, index_days, inside, rules, known=frozen)
+                    series.plan(
+                        table,
+                        definition,
+                        meter,
+                        index_days,
+                        inside,
+                        rules,
+                        volumes=_volumes_of(inputs, definition.instrument),
+                        known=frozen,
+                        needs_two_paths=inputs.is_live,
+                    )
                 )
         cuts = windows["cut_us"].to_list()
-        planned[session] = SessionPlan(session, index_days, cuts, table, plans, covered)
+        planned[session] = SessionPlan(session, index_days, cuts, table, plans, covered, lent_days)
     return planned
 
 
@@ -235,7 +247,7 @@ def determine_all(
         names = {p.index_id for p in mine.plans}
         states = {name: state for name, state in (before or {}).items() if name in names}
         rates[session] = series.determine_series(
-            mine.plans, mine.index_days, mine.cuts_us, rules, states, keep_states
+            mine.plans, mine.index_days, mine.cuts_us, rules, states, keep_states, mine.first
         )
     crosses = fx.cny_per_usd(inputs.rates)
     tell("composites")

@@ -44,7 +44,7 @@ PACKAGE_DATES = {"0.2.3": datetime(2026, 11, 19)}
 PACKAGE_SINCE = datetime(2025, 6, 22)
 """The price list exists since then; what it says of earlier days is not counted as observed."""
 
-LIVE_SPAN = timedelta(hours=52)
+LIVE_SPAN = timedelta(hours=76)
 """A live determination reads captures this far back: two windows and the fetch-age limit."""
 
 Mode = Literal["bundled", "live"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from index.ledger.batches import Batches
@@ -25,10 +25,12 @@ from methodology.series import PanelState
 class Before:
     """States, panels and baskets by index, with the references that records cite.
 
-    ``days``: index days to determine, per session.
+    ``days``: per session the index day to determine, after ``lent_days`` earlier ones that only
+    lend their prices to a vintage that comes into force.
     """
 
     days: dict[str, list[date]]
+    lent_days: int = 1
     states: dict[str, PanelState] = field(default_factory=dict)
     vintages: dict[str, dict[str, Vintage]] = field(default_factory=dict)
     composites: dict[str, tuple[Basket, CompositeState]] = field(default_factory=dict)
@@ -36,7 +38,7 @@ class Before:
 
 
 def before_of(
-    days: Mapping[str, list[date]],
+    due: Mapping[str, date],
     definitions: Mapping[str, Definition],
     published: Published,
     batches: Batches,
@@ -44,19 +46,19 @@ def before_of(
     """Return what each index's newest earlier fixing left.
 
     Args:
-        days: index days to determine per session.
+        due: the index day to determine, per session.
         definitions: by index id.
         published: the log's content.
         batches: where panel states and baskets are.
     """
-    found = Before(dict(days))
+    found = Before({session: [day - timedelta(days=1), day] for session, day in due.items()})
     for name, definition in definitions.items():
-        todo = days.get(definition.session)
-        for digest in published.panels.get(name, {}).values():
+        day = due.get(definition.session)
+        for digest in published.panels.get(name, {}).values() if day else ():
             ahead = vintage_from_record(json.loads(batches.get("basket", digest)))
-            if todo and ahead.frozen_on < todo[0]:
+            if day and ahead.frozen_on < day:
                 found.vintages.setdefault(name, {})[ahead.id] = ahead
-        last = published.latest(name, before=todo[0]) if todo else None
+        last = published.latest(name, before=day) if day else None
         if last is None:
             found.references[name] = None
             continue

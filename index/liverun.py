@@ -107,9 +107,10 @@ def _publish_session(shop: Shop, due: Due, say: Tell) -> Report:
     taken = intake.read_captures(
         captures, "live", shop.rules, progress=lambda s: say("validate", s)
     )
-    days: dict[str, list[date]] = {due.session: [due.ref_date]}
     names = {n: due.ref_date for n, d in shop.definitions.items() if d.session == due.session}
-    before = live.before_of(days, shop.definitions, shop.published, shop.batches)
+    before = live.before_of(
+        {due.session: due.ref_date}, shop.definitions, shop.published, shop.batches
+    )
     return pipeline.publish(
         shop, taken, names, say, until=names, before=before, revisions=due.revisions
     )
@@ -118,7 +119,7 @@ def _publish_session(shop: Shop, due: Due, say: Tell) -> Report:
 def live_captures(archive: Archive, cut: datetime) -> list[Capture]:
     """Return the archived captures that a fixing with this cut-off reads (naive UTC).
 
-    Snapshots of the last two windows; of a schedule only the newest body, because it states its
+    Snapshots of the last two windows and the fetch age before; of a schedule only the newest body, because it states its
     own past; of a paged catalogue only the joined capture. In order of source and time.
     """
     since = cut - intake.LIVE_SPAN

@@ -33,7 +33,11 @@ class Inputs:
 
 @dataclass
 class SessionPlan:
-    """One session's days, prices and plans."""
+    """One session's days, prices and plans.
+
+    ``first``: place of the first day to determine; days before it only lend their prices to a
+    vintage that comes into force (rulebook 8.2).
+    """
 
     session: str
     index_days: list[date]
@@ -41,6 +45,7 @@ class SessionPlan:
     table: PriceTable
     plans: list[Plan]
     covered: dict[str, npt.NDArray[np.bool_]]
+    first: int = 0
 
 
 @dataclass

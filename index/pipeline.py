@@ -238,6 +238,7 @@ def choose(
         shop.rules,
         until=until,
         only_days=before.days if before else None,
+        lent_days=before.lent_days if before else 0,
         known=before.vintages if before else None,
         progress=lambda step: say("compute", step),
     )

@@ -23,6 +23,7 @@ from index.ledger.check import check_files
 from index.ledger.log import Log
 from index.pipeline import Shop, by_id, choose, compute, fixing_record, rules_digest
 from index.prints import Draft
+from index.publication.record import FIXING_FIELDS
 from index.published import Key, Published, commitment_key, fixing_key
 from methodology.definition import load_definitions, load_methodology
 from methodology.errors import CoverageError, VerificationError
@@ -87,7 +88,8 @@ def verify(
     bodies = list(log.entries())
     _read_records(bodies, shop.published, problems)
     report.records, report.fixings = len(bodies), len(shop.published.fixings)
-    _check_links(shop.published, bodies, problems)
+    if not problems:
+        _check_links(shop, bodies, problems)
     if problems:
         _fail(report, problems)
     if shop.published.methodologies - {rules_digest()}:
@@ -119,27 +121,58 @@ def _read_records(bodies: list[bytes], published: Published, problems: list[str]
         if content.get("seq") != seq:
             problems.append(f"record {seq}: says seq {content.get('seq')}; a record was moved")
             continue
-        if content["type"] == "fixing" and fixing_key(content) in published.fixings:
-            problems.append(f"record {seq}: {fixing_key(content)} was published before")
+        if content["type"] == "fixing":
+            odd = sorted(set(content) ^ set(FIXING_FIELDS))
+            if odd:
+                problems.append(f"record {seq}: a fixing with other fields than fixing/1.0: {odd}")
+                continue
+            if fixing_key(content) in published.fixings:
+                problems.append(f"record {seq}: {fixing_key(content)} was published before")
         published.add(body)
 
 
-def _check_links(published: Published, bodies: list[bytes], problems: list[str]) -> None:
-    """Check that each fixing cites a commitment made before it, and the revision it replaces."""
+def _check_links(shop: Shop, bodies: list[bytes], problems: list[str]) -> None:
+    """Check what each fixing cites: commitment, revision replaced, manifest, state before."""
+    published = shop.published
     for key, record in published.fixings.items():
         name = f"{key[0]} {key[2]} r{key[3]}"
+        definition = shop.definitions.get(key[0])
+        if definition is None or definition.session != key[1]:
+            problems.append(f"{name}: no index of that id and session {key[1]} is defined")
+            continue
+        if ("manifest", record["manifest"]["sha256"]) not in published.batches:
+            problems.append(f"{name}: no record lists its manifest {record['manifest']['sha256']}")
         earlier = published.digests.get((*key[:3], key[3] - 1))
         if record["supersedes"] != earlier:
             problems.append(f"{name}: supersedes {record['supersedes']}, the log has {earlier}")
-        commit = json.loads(bodies[record["commit_seq"]])
-        if commit["type"] != "commitment" or record["commit_seq"] >= record["seq"]:
-            problems.append(f"{name}: record {record['commit_seq']} is no commitment before it")
+        seq = record["commit_seq"]
+        commit = json.loads(bodies[seq]) if seq in range(len(bodies)) else {"type": "nothing"}
+        if commit["type"] != "commitment" or seq >= record["seq"]:
+            problems.append(f"{name}: record {seq} is no commitment before it")
         elif (commit["index_id"], commit["ref_date"], commit["input_digest"]) != (
             key[0],
             key[2],
             record["input_digest"],
         ):
             problems.append(f"{name}: was computed from other inputs than it committed to")
+        said, due = record["panel_state_before"], _state_before(published, record)
+        if said != due and "BUNDLED" not in record["flags"]:
+            problems.append(f"{name}: continues from {said}, the newest state before it is {due}")
+
+
+def _state_before(published: Published, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the reference to the state that a live fixing had to continue from."""
+    mine = [
+        one
+        for key, one in published.fixings.items()
+        if key[0] == record["index_id"]
+        and key[2] < record["ref_date"]
+        and one["seq"] < record["seq"]
+    ]
+    if not mine:
+        return None
+    last = max(mine, key=lambda one: (one["ref_date"], one["revision"]))
+    return {"record": last["seq"], **last["panel_state"]}
 
 
 def _recompute(
@@ -193,6 +226,13 @@ def _recompute_part(
         until: Mapping[str, date | None] = due
     else:
         until = determine.last_covered(taken.inputs, list(shop.definitions.values()), shop.rules)
+        wrong = [key for key in mine if date.fromisoformat(key[2]) != until.get(key[0])]
+        problems += [
+            f"{key[0]} {key[2]} r{key[3]}: its sources cover the index until {until.get(key[0])}"
+            for key in wrong
+        ]
+        if wrong:
+            return
     selections, planned = choose(taken.inputs, shop, due, until, before, say)
     outcome = compute(taken.inputs, planned, shop, due, until, before, say)
     drafts = prints.draft_all(outcome, selections, shop.rules)
@@ -238,14 +278,9 @@ def _batch_differences(taken: intake.Intake, content: Mapping[str, Any]) -> list
 
 
 def _before(shop: Shop, mine: Mapping[Key, dict[str, Any]], due: Mapping[str, date]) -> live.Before:
-    days: dict[str, list[date]] = {}
-    for name, day in due.items():
-        held = days.setdefault(shop.definitions[name].session, [])
-        if day not in held:
-            held.append(day)
-    ordered = {session: sorted(held) for session, held in days.items()}
+    sessions = {shop.definitions[name].session: day for name, day in due.items()}
     found = live.before_of(
-        ordered, shop.definitions, Published(panels=shop.published.panels), shop.batches
+        sessions, shop.definitions, Published(panels=shop.published.panels), shop.batches
     )
     by_seq = {r["seq"]: r for r in shop.published.fixings.values()}
     for key, record in mine.items():
