@@ -119,8 +119,9 @@ def _publish_session(shop: Shop, due: Due, say: Tell) -> Report:
 def live_captures(archive: Archive, cut: datetime) -> list[Capture]:
     """Return the archived captures that a fixing with this cut-off reads (naive UTC).
 
-    Snapshots of the last two windows and the fetch age before; of a schedule only the newest body, because it states its
-    own past; of a paged catalogue only the joined capture. In order of source and time.
+    Snapshots of the last two windows and the fetch age before them; of a schedule only the newest
+    body, because it states its own past; of a paged catalogue only the joined capture. In order
+    of source and time.
     """
     since = cut - intake.LIVE_SPAN
     found: list[Capture] = []

@@ -278,7 +278,7 @@ def _batch_differences(taken: intake.Intake, content: Mapping[str, Any]) -> list
 
 
 def _before(shop: Shop, mine: Mapping[Key, dict[str, Any]], due: Mapping[str, date]) -> live.Before:
-    sessions = {shop.definitions[name].session: day for name, day in due.items()}
+    sessions: dict[str, date] = {shop.definitions[name].session: day for name, day in due.items()}
     found = live.before_of(
         sessions, shop.definitions, Published(panels=shop.published.panels), shop.batches
     )
