@@ -30,6 +30,12 @@ from methodology.errors import CoverageError, VerificationError
 
 Tell = Callable[[str, str], None]
 
+COMMITTED = (
+    "index_id", "session", "ref_date", "input_digest", "methodology_digest", "definition_digest",
+    "manifest",
+)  # fmt: skip
+"""Fields of a commitment that its fixing repeats; the panel's digest too, where it is known."""
+
 
 @dataclass
 class VerifyReport:
@@ -86,7 +92,7 @@ def verify(
         definitions=by_id(load_definitions()),
     )
     bodies = list(log.entries())
-    _read_records(bodies, shop.published, problems)
+    _read_records(bodies, log.origin, shop.published, problems)
     report.records, report.fixings = len(bodies), len(shop.published.fixings)
     if not problems:
         _check_links(shop, bodies, problems)
@@ -115,12 +121,16 @@ def _fail(report: VerifyReport, problems: list[str]) -> None:
     raise error
 
 
-def _read_records(bodies: list[bytes], published: Published, problems: list[str]) -> None:
+def _read_records(
+    bodies: list[bytes], origin: str, published: Published, problems: list[str]
+) -> None:
     for seq, body in enumerate(bodies):
         content = parse_record(body)
         if content.get("seq") != seq:
             problems.append(f"record {seq}: says seq {content.get('seq')}; a record was moved")
             continue
+        if content.get("log_origin") != origin:
+            problems.append(f"record {seq}: of the log {content.get('log_origin')}, not {origin}")
         if content["type"] == "fixing":
             odd = sorted(set(content) ^ set(FIXING_FIELDS))
             if odd:
@@ -149,12 +159,12 @@ def _check_links(shop: Shop, bodies: list[bytes], problems: list[str]) -> None:
         commit = json.loads(bodies[seq]) if seq in range(len(bodies)) else {"type": "nothing"}
         if commit["type"] != "commitment" or seq >= record["seq"]:
             problems.append(f"{name}: record {seq} is no commitment before it")
-        elif (commit["index_id"], commit["ref_date"], commit["input_digest"]) != (
-            key[0],
-            key[2],
-            record["input_digest"],
-        ):
-            problems.append(f"{name}: was computed from other inputs than it committed to")
+        else:
+            other = [field for field in COMMITTED if commit[field] != record[field]]
+            if commit["basket_digest"] not in (None, record["basket_digest"]):
+                other.append("basket_digest")
+            if other:
+                problems.append(f"{name}: differs from what it committed to in {', '.join(other)}")
         said, due = record["panel_state_before"], _state_before(published, record)
         if said != due and "BUNDLED" not in record["flags"]:
             problems.append(f"{name}: continues from {said}, the newest state before it is {due}")
