@@ -80,14 +80,14 @@ def models_dev(
     return ("{" + ",".join(each) + "}").encode()
 
 
-def litellm(groq: str = "1.5e-07") -> bytes:
-    """Return LiteLLM's file with two hosts, one of them at a price to choose (USD per token)."""
+def litellm(deepseek: str = "2.6e-07") -> bytes:
+    """Return LiteLLM's file with DeepInfra's two models, one at a price to choose (USD a token)."""
     return (
         '{"sample_spec":{"mode":"one of: chat","input_cost_per_token":0.0},'
         '"deepinfra/openai/gpt-oss-120b":{"litellm_provider":"deepinfra","mode":"chat",'
         '"input_cost_per_token":3.7e-08,"output_cost_per_token":1.7e-07},'
-        '"groq/openai/gpt-oss-120b":{"litellm_provider":"groq","mode":"chat",'
-        f'"input_cost_per_token":{groq},"output_cost_per_token":6e-07}}}}'
+        '"deepinfra/deepseek-ai/DeepSeek-V3.2":{"litellm_provider":"deepinfra","mode":"chat",'
+        f'"input_cost_per_token":{deepseek},"output_cost_per_token":3.8e-07}}}}'
     ).encode()
 
 

@@ -299,33 +299,63 @@ def test_a_round_in_which_everything_fails_publishes_nothing_and_says_so(world: 
 # --- jumps -------------------------------------------------------------------------------------
 
 
-def test_a_jump_seen_once_is_held_one_day_then_missing_until_it_is_confirmed(
+def deepinfra(
+    world: lw.World, prices: list[tuple[str, str]]
+) -> list[tuple[str, str | None, int, str, set[str]]]:
+    """Run a round each evening, which prices the next day; return what stood on each next day.
+
+    ``prices``: DeepInfra's 0.26 for deepseek-v3.2 as models.dev and as LiteLLM show it.
+    """
+    stood = []
+    for n, (shown, mirrored) in enumerate([*prices, prices[-1]]):
+        at = EVENING + (n - 1) * DAY
+        body = lw.models_dev(deepseek={"deepinfra": shown})
+        world.run(at, models_dev=body, litellm=lw.litellm(f"{mirrored}e-06"))
+        if n:
+            found = lw.fixing(world.settings, lw.DEEP, f"{at:%Y-%m-%d}")
+            flags = {"HELD", "IMPUTED"} & set(found["flags"])
+            state = lw.member(world.settings, found, "deepinfra")
+            stood.append((*state, found["value"], flags))
+    assert_verifies(world.settings)
+    return stood
+
+
+CALM = ("OBSERVED", "", 260_000_000, "0.270000", set())
+
+
+def test_a_jump_is_held_one_day_then_missing_until_another_source_shows_it(
     world: lw.World,
 ) -> None:
-    """Rulebook 6.2, live: DeepInfra's 0.26 becomes 0.45, then 0.48, both above 8/5 of it.
+    """Rulebook 6.2, live: from 0.26 to 0.45 is more than 8/5. That one source repeats it for days
+    confirms nothing; LiteLLM does, once it is within 0.5% (0.00225)."""
+    stood = deepinfra(
+        world,
+        [
+            ("0.26", "0.26"),
+            ("0.45", "0.26"),
+            ("0.45", "0.26"),
+            ("0.45", "0.4523"),
+            ("0.45", "0.4522"),
+        ],
+    )
+    assert stood[:2] == [CALM, ("HELD", "JUMP_UNCONFIRMED", 260_000_000, "0.270000", {"HELD"})]
+    # Nobody else moved, so it is imputed at the price that stood for it.
+    missing = ("IMPUTED", "JUMP_UNCONFIRMED", 260_000_000, "0.270000", {"IMPUTED"})
+    assert stood[2:4] == [missing, missing]
+    # 0.25 0.269 0.27 0.3 0.45 0.5 0.62
+    assert (stood[4][0], *stood[4][2:]) == ("OBSERVED", 450_000_000, "0.300000", set())
 
-    The evening's body belongs to the next day's window, the morning's outweighs it: so each new
-    price has been seen once by the cut-off of its first day.
-    """
-    stood, flags = [], []
-    changes = (("0.26", "0.26"), ("0.45", "0.45"), ("0.48", "0.48"), ("0.48", "0.48"))
-    for n, prices in enumerate(changes):
-        for at, price in zip((MORNING, EVENING), prices):
-            body = lw.models_dev(deepseek={"deepinfra": price})
-            world.run(at + n * DAY, models_dev=body)
-        found = lw.fixing(world.settings, lw.DEEP, f"{MORNING + n * DAY:%Y-%m-%d}")
-        stood.append((*lw.member(world.settings, found, "deepinfra"), found["value"]))
-        flags.append({"HELD", "IMPUTED", "CONFIRMED_SAME_PATH"} & set(found["flags"]))
-    assert stood == [
-        ("OBSERVED", "", 260_000_000, "0.270000"),
-        ("HELD", "JUMP_UNCONFIRMED", 260_000_000, "0.270000"),
-        # Nobody else moved, so it is imputed at the price that stood for it.
-        ("IMPUTED", "JUMP_UNCONFIRMED", 260_000_000, "0.270000"),
-        # Seen at 22:30 and at 07:30, nine hours apart. 0.25 0.269 0.27 0.3 0.48 0.5 0.62.
-        ("OBSERVED", "CONFIRMED_SAME_PATH", 480_000_000, "0.300000"),
-    ]
-    assert flags == [set(), {"HELD"}, {"IMPUTED"}, {"CONFIRMED_SAME_PATH"}]
-    assert_verifies(world.settings)
+
+def test_a_jump_that_two_sources_show_is_taken_the_same_day(world: lw.World) -> None:
+    stood = deepinfra(world, [("0.26", "0.26"), ("0.45", "0.45")])
+    assert stood[0] == CALM
+    assert (stood[1][0], *stood[1][2:]) == ("OBSERVED", 450_000_000, "0.300000", set())
+
+
+def test_a_jump_that_goes_back_leaves_nothing_behind(world: lw.World) -> None:
+    stood = deepinfra(world, [("0.26", "0.26"), ("0.45", "0.26"), ("0.26", "0.26")])
+    assert [one[0] for one in stood] == ["OBSERVED", "HELD", "OBSERVED"]
+    assert stood[2] == CALM
 
 
 # --- once, on time, and never again ------------------------------------------------------------
