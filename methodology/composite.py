@@ -182,7 +182,7 @@ def determine_composite(
         previous, sighted, state.used, seen, held, state.value_units, state.value_day
     )
     unbroken = state.value_day is not None and (day - state.value_day).days == state.carried + 1
-    if observed and unbroken and state.carried < rules.waterfall.carry_max_days:
+    if unbroken and state.carried < rules.waterfall.carry_max_days:
         after = replace(base, carried=state.carried + 1)
         told = CompositeDay(day, "CARRY", state.value_units, len(observed), weight, tuple(rows))
         return told, after

@@ -72,7 +72,8 @@ class PanelState:
 
     ``groups`` maps a legal group to its state; prices in nano-units, days as ordinals (0: never).
     ``link_level`` (1e-4 points) and ``link_value`` (published units of the rate) are what the
-    chained level multiplies; ``value`` is the last published value in units, 0 before the first.
+    chained level multiplies; ``is_switched``: a vintage came into force and no value has linked it
+    yet; ``value`` is the last published value in units, 0 before the first.
     """
 
     index_id: str
@@ -85,6 +86,7 @@ class PanelState:
     link_level: int
     link_value: int
     level: int
+    is_switched: bool = False
 
 
 @dataclass

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from methodology import determination as det
-from methodology import panels, waterfall
+from methodology import panels, screens, waterfall
 from methodology.definition import Methodology, RateDefinition
 from methodology.estimators import CODES, Ints
 from methodology.panels import Vintage
@@ -38,7 +38,8 @@ def plan(
 ) -> Plan:
     """Return the plan of one index; arguments as in ``panels``."""
     rows = panels.candidates(table, definition, meter, needs_two_paths)
-    admitted = rows.filter(pl.col("reason").is_null())
+    spoken = np.flatnonzero(covered).tolist()
+    admitted = rows.filter(pl.col("reason").is_null() & pl.col("day").is_in(spoken))
     frozen = panels.vintages(admitted, index_days, definition, rules, volumes, known)
     return Plan(definition.index_id(meter), meter, definition, rows, frozen, covered)
 
@@ -117,6 +118,8 @@ class _Run:
         self.link_level = [0] * count
         self.link_value = [0] * count
         self.links: dict[tuple[str, int], tuple[int, int]] = {}
+        self.is_switched = [False] * count
+        self.used_before = self.state.used
         self.states: dict[tuple[str, int], PanelState] = {}
         self.out: list[dict[str, Any]] = []
         full = (days, count, self.width)
@@ -159,6 +162,7 @@ class _Run:
         self.state.carried[i] = before.carried
         self.value[i], self.level[i] = before.value, before.level
         self.link_level[i], self.link_value[i] = before.link_level, before.link_value
+        self.is_switched[i] = before.is_switched
 
     def _install(self, i: int, vintage: Vintage) -> None:
         column = {g: n for n, g in enumerate(self.groups[i])}
@@ -179,6 +183,7 @@ class _Run:
             return
         day, s = self.index_days[d].toordinal(), int(self.state.value_day[i])
         link = s - self.index_days[0].toordinal()
+        newcomers = np.zeros(self.width, np.bool_)
         for g, source in zip(vintage.groups, vintage.sources, strict=True):
             n = self.groups[i].index(g)
             was_dropped, self.state.dropped[i, n] = bool(self.state.dropped[i, n]), False
@@ -191,22 +196,47 @@ class _Run:
                 getattr(self.state, key)[i, n] = day - 1 if was else det.NEVER
             self.state.used[i, n] = self.price[link, i, n, here] if link >= 0 else 0
             self.state.held[i, n], self.state.excluded[i, n] = 0, False
-        if s > 0:
-            self._link(i, d)
+            newcomers[n] = True
+        self._screen_newcomers(i, newcomers)
+        self.is_switched[i] = True
 
-    def _link(self, i: int, d: int) -> None:
-        stood = (self.state.used[i] > 0) & (self.weight[i] > 0)
-        self.link_level[i], self.link_value[i] = self.level[i], 0
-        if stood.any():
-            frozen = self._frozen(d)
-            weight = det.weights_of(i, stood, frozen, self.rules)
-            rate = det.estimate(
-                self.state.used[i][None], weight[None], self.estimator[i : i + 1], np.array([True])
-            )
+    def _screen_newcomers(self, i: int, newcomers: npt.NDArray[np.bool_]) -> None:
+        """Leave out a link price that the gross-error screen would not have let stand."""
+        used = self.state.used[i][None]
+        weight = np.where(used > 0, self.weight[i][None], 0)
+        was_out = np.zeros(weight.shape, np.bool_)
+        out, _ = screens.gross_errors(used, weight, was_out, self.rules.gross)
+        self.state.used[i, newcomers & out[0]] = 0
+        self.state.excluded[i, newcomers & out[0]] = True
+
+    def _relink(self, i: int, d: int, day: det.Day, units: int) -> None:
+        """Chain the level over a change of who stands in the value (rulebook 8.3).
+
+        The members that stand today and stood in the last value carry the level: it moves as
+        their rate moved. Who came in or went out moves nothing.
+        """
+        now = (day.used_weight[i] > 0) & (day.price[i] > 0)
+        was_price = self.used_before[i]
+        before = (was_price > 0) & (self.weight[i] > 0)
+        if not self.is_switched[i] and (now == before).all():
+            return
+        self.is_switched[i] = False
+        common = now & before
+        self.link_level[i], self.link_value[i] = self.level[i], units
+        if common.any():
+            weight = det.weights_of(i, common, self._frozen(d), self.rules)[None]
+            code, yes = self.estimator[i : i + 1], np.array([True])
             step = 10 ** (9 - self.plans[i].decimals)
-            self.link_value[i] = round_half_up(rate[0][0], rate[1][0] * step)
-        day = self.index_days[d].toordinal()
-        self.links[self.plans[i].index_id, day] = (self.link_level[i], self.link_value[i])
+            old = det.estimate(np.where(common, was_price, 0)[None], weight, code, yes)
+            link_value = round_half_up(old[0][0], old[1][0] * step)
+            if (common == now).all():
+                self.link_value[i] = link_value
+            else:
+                new = det.estimate(np.where(common, day.price[i], 0)[None], weight, code, yes)
+                moved = round_half_up(new[0][0], new[1][0] * step)
+                self.link_level[i] = round_half_up(self.level[i] * moved, link_value)
+        ordinal = self.index_days[d].toordinal()
+        self.links[self.plans[i].index_id, ordinal] = (self.link_level[i], self.link_value[i])
 
     def _frozen(self, d: int) -> det.Frozen:
         return det.Frozen(
@@ -243,6 +273,7 @@ class _Run:
             today(self.fresh),
             today(self.evidenced),
         )
+        self.used_before = self.state.used
         day, self.state = det.determine(ordinal, prices, self._frozen(d), self.state, self.rules)
         self.o_price[d], self.o_kept[d], self.o_weight[d] = day.price, day.kept, day.used_weight
         self.o_status[d], self.o_reason[d] = day.status, day.reason
@@ -294,8 +325,11 @@ class _Run:
             step = 10 ** (9 - p.decimals)
             units = round_half_up(day.numerator[i], day.denominator[i] * step)
             if self.link_value[i] == 0:
-                start = self.level[i] or LEVEL_BASE * 10**self.rules.precision.level_decimals
+                start = LEVEL_BASE * 10**self.rules.precision.level_decimals
                 self.link_level[i], self.link_value[i] = start, units
+                self.is_switched[i] = False
+            else:
+                self._relink(i, d, day, units)
             self.value[i] = units
             self.level[i] = round_half_up(self.link_level[i] * units, self.link_value[i])
         elif level == waterfall.CARRY:
@@ -356,6 +390,7 @@ class _Run:
             link_level=self.link_level[i],
             link_value=self.link_value[i],
             level=self.level[i],
+            is_switched=self.is_switched[i],
         )
 
     def result(self) -> Series:

@@ -132,8 +132,27 @@ def test_a_member_dropped_from_the_old_panel_enters_the_new_one_without_a_step()
     assert told(found, "has_panel_break")[30:] == [False, *[True] * 4, False, False]
     # Before the drop: (1.2 + 1.3) / 2. After it: 1.2 of five. Then seven: 1.3.
     assert told(found, "value_units")[29:] == [1_250_000] * 2 + [1_200_000] * 4 + [1_300_000] * 2
-    levels = told(found, "chained_level")
-    assert levels[34] == levels[35] == levels[36]
+    assert set(told(found, "chained_level")) == {10_000_000}  # no price moved, nor does the level
+
+
+def test_a_level_moves_with_the_common_members_when_one_goes_and_another_price_moves() -> None:
+    """f is dropped on day 32; on the same day every other price rises by a tenth."""
+    flat = {"a": 1000, "b": 1100, "c": 1200, "d": 1300, "e": 1400, "f": 2000}
+    silent = {g: p for g, p in flat.items() if g != "f"}
+    dearer = {g: p * 11 // 10 for g, p in silent.items()}
+    found = run(plan([vintage("BOOTSTRAP", "abcdef")] * 33, [flat] + [silent] * 30 + [dearer] * 2))
+    # 1.2 becomes 1.32 among the five that stand on both days: 1000 * 1.32 / 1.2 = 1100.
+    assert told(found, "value_units")[30:32] == [1_250_000, 1_320_000]
+    assert told(found, "chained_level")[30:32] == [10_000_000, 11_000_000]
+
+
+def test_a_newcomer_far_from_all_others_starts_excluded_and_links_nothing() -> None:
+    flat = {"a": 1000, "b": 1100, "c": 1200, "d": 1300, "e": 1400, "f": 9000}
+    old, new = vintage("BOOTSTRAP", "abcde"), vintage("2026-03", "abcdef")
+    found = run(plan([old] * 2 + [new] * 3, [flat] * 5))
+    # 9.0 is beyond four times the others' median 1.2: five stand, the rate stays theirs.
+    assert told(found, "value_units") == [1_200_000] * 5
+    assert set(told(found, "chained_level")) == {10_000_000}
 
 
 def test_the_first_value_is_the_base_of_the_level() -> None:
