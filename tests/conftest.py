@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,12 @@ KEPT = {"SPOTFIX_PAYLOADS"}
 
 for _name in [n for n in os.environ if n.startswith("SPOTFIX_") and n not in KEPT]:
     del os.environ[_name]
+for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(_name, None)  # the width and colours of whoever watches; xdist sets a width
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background by a shell: the publishers that tests start would be deaf too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 close_the_door()
 
@@ -33,21 +41,34 @@ settings.register_profile(
 settings.load_profile("spotfix")
 
 
-@pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small bundle in a folder of its own; do not write to it."""
-    return make_small_bundle(tmp_path_factory.mktemp("bundle"))
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all workers of this session share."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
-def small_ledger(small_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a directory in which the small bundle is published, made once per worker.
+def small_ledger(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a directory in which the small bundle is published, once for all workers.
 
-    Read it; a test that writes copies ``settings.out`` first.
+    Read it; a test that writes takes ``small_copy``.
     """
-    found = config.load(out=tmp_path_factory.mktemp("small") / "out", bundle=small_bundle)
-    pipeline.run_bundled(found)
+    folder = shared_folder(tmp_path_factory)
+    with (folder / "small.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bundle, done = folder / "small-bundle", folder / "small.done"
+        found = config.load(out=folder / "small-out", bundle=bundle)
+        if not done.exists():
+            make_small_bundle(bundle)
+            pipeline.run_bundled(found)
+            done.touch()
     return found
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_ledger: Settings) -> Path:
+    """The small bundle in a folder of its own; do not write to it."""
+    return small_ledger.bundle
 
 
 @pytest.fixture
