@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -306,12 +307,18 @@ def start(every: float, failing: str, out: Path) -> subprocess.Popen[str]:
 
 
 def read_until(process: subprocess.Popen[str], wanted: str) -> list[str]:
+    """Return its lines up to the wanted one; a process that never says it is killed."""
     assert process.stdout is not None
     found: list[str] = []
-    for line in process.stdout:
-        found.append(line.strip())
-        if line.strip() == wanted:
-            return found
+    patience = threading.Timer(30, process.kill)
+    patience.start()
+    try:
+        for line in process.stdout:
+            found.append(line.strip())
+            if line.strip() == wanted:
+                return found
+    finally:
+        patience.cancel()
     raise AssertionError(f"ended without {wanted!r}: {found}")
 
 
