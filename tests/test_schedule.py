@@ -279,19 +279,23 @@ if every:
     cron.CronTrigger = lambda **_: IntervalTrigger(seconds=every, timezone="UTC")
 wakes = 0
 
+def say(*words):  # one write a line: two threads speak
+    sys.stdout.write(" ".join(map(str, words)) + "\\n")
+    sys.stdout.flush()
+
 def wake(settings, at):
     global wakes
     wakes += 1
-    print("woke", wakes, flush=True)
+    say("woke", wakes)
     if failing == "ours":
         raise LockHeld("another one publishes")
     if failing == "other":
         raise ZeroDivisionError("a mistake")
     liverun.run_due(settings, at)
-    print("done", wakes, flush=True)
+    say("done", wakes)
 
-schedule.serve(lw.settings(out), wake, lambda *words: print(*words, flush=True))
-print("ended", flush=True)
+schedule.serve(lw.settings(out), wake, say)
+say("ended")
 """
 
 
@@ -299,7 +303,7 @@ def start(every: float, failing: str, out: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", SERVE, str(every), failing, str(out)],
         cwd=REPOSITORY,
-        env=plain_environment(PYTHONUNBUFFERED="1"),
+        env=plain_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
