@@ -6,8 +6,8 @@ All bodies of a round carry the round's own time, so the pages of one catalogue 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from collectors import panel
@@ -38,8 +38,26 @@ def _settings_of(settings: Settings, source_id: str) -> SourceSettings:
     return settings.sources.get(source_id, SourceSettings())
 
 
+UNASKED = ("NO_KEY", "BAD_KEY")
+"""Failures of a source that was never asked."""
+
+EVERY = {
+    "aws_list": timedelta(hours=22),
+    "gcp_list": timedelta(hours=22),
+    "azure_retail": timedelta(hours=5),
+    "ecb": timedelta(hours=5),
+    "openrouter_activity": timedelta(hours=5),
+}
+"""How long a wake-up leaves a source alone that is huge, or changes once a day at most. Every
+other source is asked in each round; all stay inside the fetch-age limit."""
+
+
 def collect_round(
-    settings: Settings, archive: Archive, at: datetime, say: Callable[[str, str], None]
+    settings: Settings,
+    archive: Archive,
+    at: datetime,
+    say: Callable[[str, str], None],
+    newest: Mapping[str, datetime] | None = None,
 ) -> list[dict[str, str]]:
     """Ask every source once, archive every body; return the failures with their reasons.
 
@@ -48,12 +66,16 @@ def collect_round(
         archive: where bodies go before anyone reads them.
         at: the round's time, naive UTC; every capture of the round carries it.
         say: progress.
+        newest: when each source last answered; one asked within its :data:`EVERY` is left alone.
 
     A source that needs a key which is not set is a failure like any other: it is named.
     """
     failures: list[dict[str, str]] = []
     jobs: list[Job] = []
     for source in live_sources(settings):
+        last = (newest or {}).get(source.id)
+        if last is not None and at - last < EVERY.get(source.id, timedelta(0)):
+            continue
         secret = None
         if source.auth_env:
             key = os.environ.get(source.auth_env, "")
@@ -84,18 +106,28 @@ def collect_round(
     results = collect(
         jobs, settings.deadline_seconds, archive=archive.put, now=lambda: moment, limits=limits
     )
+    failures += _folded(results)
     for result in results:
-        if result.error is not None:
-            failures.append(
-                {
-                    "source": result.source,
-                    "reason": result.error.reason,
-                    "detail": result.error.detail,
-                }
-            )
         say("collect", result.source)
     _join_gcp(results, archive)
     return failures
+
+
+def _folded(results: Sequence[SourceResult]) -> list[dict[str, str]]:
+    """Return one failure per source and reason: a source asked per model may fail per model."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        if result.error is not None:
+            key = (result.source, result.error.reason)
+            found.setdefault(key, []).append(result.error.detail)
+    return [
+        {
+            "source": source,
+            "reason": reason,
+            "detail": told[0] + (f" (and {len(told) - 1} more requests)" if told[1:] else ""),
+        }
+        for (source, reason), told in found.items()
+    ]
 
 
 def _jobs(source: Source, url: str | None, secret: Secret | None) -> list[Job]:
@@ -142,7 +174,7 @@ def _keep_aws(header: bytes, line: bytes) -> bool:
     return aws_list.filter_line(_decoded(header), line.decode("utf-8", "replace"))
 
 
-def _join_gcp(results: list[SourceResult], archive: Archive) -> None:
+def _join_gcp(results: Sequence[SourceResult], archive: Archive) -> None:
     """Archive the pages of one GCP catalogue as the one capture that its parser needs."""
     for result in results:
         if result.source == gcp_list.SOURCE.id and result.error is None and result.captures:

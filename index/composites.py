@@ -71,8 +71,9 @@ def model_prices(
         .unique(["source", "instrument_id", "day"], keep="first", maintain_order=True)
     )
     found: dict[str, dict[tuple[str, date], ModelPrice]] = {}
+    confirmed_by = "is_official" if one.needs_two_paths else "is_confirmed"
     for source, model, day, price, confirmed, observation in rows.select(
-        "source", "instrument_id", "day", "price_nano", "is_confirmed", "observation_id"
+        "source", "instrument_id", "day", "price_nano", confirmed_by, "observation_id"
     ).iter_rows():
         key = (model, one.index_days[day])
         found.setdefault(source, {})[key] = ModelPrice(price, confirmed, observation)

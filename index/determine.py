@@ -183,7 +183,9 @@ def plan_all(
                     )
                 )
         cuts = windows["cut_us"].to_list()
-        planned[session] = SessionPlan(session, index_days, cuts, table, plans, covered, lent_days)
+        planned[session] = SessionPlan(
+            session, index_days, cuts, table, plans, covered, lent_days, inputs.is_live
+        )
     return planned
 
 

@@ -10,7 +10,7 @@ from collectors.archive import Archive
 from collectors.base import Capture
 from collectors.gpus import gcp_list
 from index import intake, live, pipeline, schedule
-from index.collecting import HISTORIES, collect_round
+from index.collecting import HISTORIES, UNASKED, collect_round
 from index.config import Settings
 from index.pipeline import Report, Shop, open_shop
 from index.publication import record
@@ -42,15 +42,16 @@ def run_due(settings: Settings, at: datetime | None = None, tell: Tell | None = 
 def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect: bool) -> Report:
     say = tell or (lambda stage, what: None)
     with open_shop(settings) as shop:
-        rounds = _rounds(shop.archive)
+        rounds = _rounds(shop)
         failures: list[dict[str, str]] = []
         if always_collect or not rounds or at - max(rounds) >= schedule.COLLECT_EVERY:
-            failures = collect_round(settings, shop.archive, at, say)
-            rounds = _rounds(shop.archive)
+            newest = {} if always_collect else dict(sorted(_seen(shop.archive)))
+            failures = collect_round(settings, shop.archive, at, say, newest)
         total = Report(mode="live", failures=failures, log_size=shop.log.size)
         total.appended += shop.append(
             [_source_failed(shop, f, at) for f in failures if not _is_logged(shop, f, at)]
         )
+        rounds = _rounds(shop)
         total.sources = len({s for s, when in _seen(shop.archive) if when == at})
         for one in schedule.due_now(at, shop.definitions, shop.published, rounds):
             total.appended += _declare_missed(shop, one, at)
@@ -71,8 +72,14 @@ def _seen(archive: Archive) -> list[tuple[str, datetime]]:
     ]
 
 
-def _rounds(archive: Archive) -> list[datetime]:
-    return sorted({when for _, when in _seen(archive)})
+def _rounds(shop: Shop) -> list[datetime]:
+    """Return the times at which sources were asked, whether or not one of them answered."""
+    failed = {
+        datetime.fromisoformat(one["at"]).replace(tzinfo=None)
+        for one in shop.published.incidents
+        if one["kind"] == "SOURCE_FAILED" and one["reason"] not in UNASKED
+    }
+    return sorted({when for _, when in _seen(shop.archive)} | failed)
 
 
 def _is_logged(shop: Shop, failure: Mapping[str, str], at: datetime) -> bool:

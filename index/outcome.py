@@ -36,7 +36,8 @@ class SessionPlan:
     """One session's days, prices and plans.
 
     ``first``: place of the first day to determine; days before it only lend their prices to a
-    vintage that comes into force (rulebook 8.2).
+    vintage that comes into force (rulebook 8.2). ``needs_two_paths``: a live run, whose jumps the
+    seller's own date or a second source confirms (rulebook 6.2).
     """
 
     session: str
@@ -46,6 +47,7 @@ class SessionPlan:
     plans: list[Plan]
     covered: dict[str, npt.NDArray[np.bool_]]
     first: int = 0
+    needs_two_paths: bool = False
 
 
 @dataclass

@@ -29,6 +29,7 @@ REASONS = {
     "CLASS_ROUTER": "a router: passes on what hosts sell",
     "CLASS_SUBSCRIPTION": "a flat fee or plan: no price for one unit",
     "CONFIRMED_SAME_PATH": "a jump that stood, or was dated by the seller; no second source",
+    "CONFIRMED_TWO_PATHS": "a jump that a second source shows too, or the seller dated",
     "EVIDENCE_E4_NOT_ADMISSIBLE": "a mirrored price; settlement prints do not admit it",
     "GROSS_ERROR": "too far from all others",
     "IMPUTED_TOO_LONG": "no price for too long",

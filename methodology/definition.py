@@ -50,6 +50,7 @@ class Window(_Strict):
 
     max_fetch_age_hours: int
     confirm_after_hours: int
+    steady_hours: int
 
 
 class Bounds(_Strict):

@@ -41,10 +41,11 @@ REASONS: Final = (
     "CONFIRMED_SAME_PATH",
     "MOVED_WITH_CROWD",
     "IMPUTED_TOO_LONG",
+    "CONFIRMED_TWO_PATHS",
 )
 """Why: a code in an array is a place in this tuple."""
 
-R_NO_PRICE, R_JUMP, R_SUSPECT, R_GROSS, R_CONFIRMED, R_CROWD, R_TOO_LONG = range(1, 8)
+R_NO_PRICE, R_JUMP, R_SUSPECT, R_GROSS, R_CONFIRMED, R_CROWD, R_TOO_LONG, R_TWO_PATHS = range(1, 9)
 
 NEVER: Final = -(10**6)
 """A day number before all days."""
@@ -93,13 +94,17 @@ class State:
 
 @dataclass(frozen=True)
 class Prices:
-    """One day's representative prices: nano-units (0: none) and what is known of each."""
+    """One day's representative prices: nano-units (0: none) and what is known of each.
+
+    ``has_two_paths``: ``is_confirmed`` rests on two independent paths or the seller's own date.
+    """
 
     price: Ints
     is_confirmed: Bools
     is_suspect: Bools
     is_fresh: Bools
     is_evidenced: Bools
+    has_two_paths: bool = False
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,7 @@ def _hold(
     reason[covered & suspect] = R_SUSPECT
     let_through = covered & jumped & ~must_hold
     reason[let_through & with_crowd] = R_CROWD
-    reason[let_through & prices.is_confirmed] = R_CONFIRMED
+    reason[let_through & prices.is_confirmed] = R_TWO_PATHS if prices.has_two_paths else R_CONFIRMED
     held = np.where(covered, np.where(must_hold, state.held + 1, 0), state.held)
     accepted = np.where(status == HELD, previous, np.where(status == OBSERVED, price, 0))
     return accepted, status, reason, held

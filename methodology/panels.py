@@ -97,9 +97,9 @@ def candidates(
         table: representative prices.
         definition: the index.
         meter: one of its meters.
-        needs_two_paths: a jump is confirmed only by another source that shows the same price of
-            the group within 0.5%, as live prints require; otherwise a second capture of the same
-            source or an official date confirms it (rulebook 6.2).
+        needs_two_paths: a jump is confirmed only by the seller's own date, or by another source
+            that shows the same price of the group within 0.5%, as live prints require; otherwise
+            a second capture of the same source confirms it too (rulebook 6.2).
 
     Returns:
         day, group, source, provider, listing_id, price_nano, is_confirmed, is_suspect, seen_us,
@@ -157,7 +157,7 @@ def candidates(
 
 
 def _confirmed_by_another(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with ``is_confirmed`` only where another source shows the price within 0.5%."""
+    """Return rows confirmed only by the seller's own date, or by another source within 0.5%."""
     numbered = rows.with_row_index("row")
     others = numbered.select(
         "day", "group", pl.col("source").alias("by"), pl.col("price_nano").alias("other_nano")
@@ -170,7 +170,8 @@ def _confirmed_by_another(rows: pl.DataFrame) -> pl.DataFrame:
         )["row"]
         .unique()
     )
-    return numbered.with_columns(pl.col("row").is_in(agreed.implode()).alias("is_confirmed")).drop(
+    by_another = pl.col("row").is_in(agreed.implode())
+    return numbered.with_columns((pl.col("is_official") | by_another).alias("is_confirmed")).drop(
         "row"
     )
 

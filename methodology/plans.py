@@ -50,7 +50,8 @@ class Plan:
     """One index ready to be determined: its candidates and the vintage of each day.
 
     ``rows`` are :func:`panels.candidates` with refused offers kept; ``day`` counts in
-    ``index_days``. ``covered`` says on which days the sources speak at all.
+    ``index_days``. ``covered`` says on which days the sources speak at all; ``needs_two_paths``
+    that jumps are confirmed as live prints require.
     """
 
     index_id: str
@@ -59,6 +60,7 @@ class Plan:
     rows: pl.DataFrame
     vintages: list[Vintage | None]
     covered: npt.NDArray[np.bool_]
+    needs_two_paths: bool = False
 
     @property
     def decimals(self) -> int:

@@ -19,6 +19,9 @@ from methodology import clock
 from methodology.definition import Methodology
 from methodology.segments import DAY_US, HOUR_US, KEY, Coverage, collapse_tariffs, segments
 
+_KNOWN = ("is_confirmed", "is_official", "is_steady", "seen_us")
+"""What is known of a representative price beside its figure."""
+
 
 def window_table(session: str, index_days: Sequence[date]) -> pl.DataFrame:
     """Return index days with their windows: ref_date, day, open_us, cut_us, partitions.
@@ -53,9 +56,11 @@ def representative_prices(
     Returns:
         ``offer``, ``meter``, ``day``, ``price_nano`` (median of the hourly partitions; at an
         exact tie of two prices, the one that stood first), ``is_confirmed`` (an official date, or
-        seen twice at least ``confirm_after_hours`` apart by the cut-off), ``seen_us`` (last time
-        seen by the cut-off), ``piece`` (the segment it came from). A series with prices in half
-        of the partitions or fewer has no row: it has no representative price that day.
+        seen twice at least ``confirm_after_hours`` apart by the cut-off), ``is_official`` (the
+        seller's own date of the change), ``is_steady`` (unchanged for ``steady_hours``),
+        ``seen_us`` (last time seen by the cut-off), ``piece`` (the segment it came from). A series
+        with prices in half of the partitions or fewer has no row: it has no representative price
+        that day.
     """
     confirm = rules.window.confirm_after_hours * HOUR_US
     midnight = (pl.min_horizontal("cut_us", pl.col("until_us") - 1) // DAY_US) * DAY_US
@@ -75,16 +80,16 @@ def representative_prices(
         "run_us",
         "is_official_date",
     )
+    stood = pl.col("seen_us") - pl.col("run_us")
     spread_out = (
         spread(lean, windows)
-        .with_columns(seen.alias("seen_us"))
+        .with_columns(seen.alias("seen_us"), pl.col("is_official_date").alias("is_official"))
         .with_columns(
-            (pl.col("is_official_date") | (pl.col("seen_us") - pl.col("run_us") >= confirm)).alias(
-                "is_confirmed"
-            )
+            (pl.col("is_official") | (stood >= confirm)).alias("is_confirmed"),
+            (stood >= rules.window.steady_hours * HOUR_US).alias("is_steady"),
         )
     )
-    columns = ["offer", "meter", "day", "price_nano", "is_confirmed", "seen_us", "piece"]
+    columns = ["offer", "meter", "day", "price_nano", *_KNOWN, "piece"]
     is_whole = pl.col("count") == pl.col("partitions")
     unbroken = spread_out.filter(is_whole).select(columns)
     broken = _median_of_partitions(spread_out.filter(~is_whole)).select(columns)
@@ -101,7 +106,7 @@ def _median_of_partitions(rows: pl.DataFrame) -> pl.DataFrame:
             pl.col("count").sum(),
             pl.col("from_us").min(),
             pl.col("partitions").first(),
-            pl.col("is_confirmed", "seen_us", "piece").last(),
+            pl.col(*_KNOWN, "piece").last(),
         )
         .sort([*key, "price_nano"])
         .with_columns(
@@ -159,7 +164,8 @@ def blend(
     A blend is formed per offer from its own meters, exactly, and rounded half up once to nano
     (rulebook 2.3); a missing cached-input price counts as the input price; a missing input or
     output price means no blend. ``is_suspect`` marks every meter of an offer whose output price
-    is below half its input price (rulebook 6.1).
+    is below half its input price (rulebook 6.1). A blend is ``is_official`` when one of its
+    meters has the seller's own date and each other one too, or has not moved lately.
 
     Args:
         prices: the output of :func:`representative_prices`.
@@ -174,7 +180,7 @@ def blend(
     legs = {
         meter: prices.filter(pl.col("meter") == meter)
         .drop("meter")
-        .rename({c: f"{c}_{meter}" for c in ("price_nano", "is_confirmed", "seen_us", "piece")})
+        .rename({c: f"{c}_{meter}" for c in ("price_nano", *_KNOWN, "piece")})
         for meter in ("IN", "CIN", "OUT")
     }
     pairs = legs["IN"].join(legs["OUT"], on=offer, how="inner")
@@ -184,8 +190,7 @@ def blend(
     pairs = pairs.with_columns(
         (out * least.denominator < inp * least.numerator).alias("is_suspect"),
         pl.col("price_nano_CIN").fill_null(inp),
-        pl.col("is_confirmed_CIN").fill_null(pl.col("is_confirmed_IN")),
-        pl.col("seen_us_CIN").fill_null(pl.col("seen_us_IN")),
+        *(pl.col(f"{c}_CIN").fill_null(pl.col(f"{c}_IN")) for c in _KNOWN),
         pl.col("piece_CIN").fill_null(pl.col("piece_IN")),
     )
     plain = (
@@ -206,6 +211,13 @@ def blend(
                 "day",
                 ((2 * total + whole) // (2 * whole)).alias("price_nano"),
                 pl.all_horizontal(f"is_confirmed_{m}" for m in shares).alias("is_confirmed"),
+                (
+                    pl.any_horizontal(f"is_official_{m}" for m in shares)
+                    & pl.all_horizontal(
+                        pl.col(f"is_official_{m}") | pl.col(f"is_steady_{m}") for m in shares
+                    )
+                ).alias("is_official"),
+                pl.all_horizontal(f"is_steady_{m}" for m in shares).alias("is_steady"),
                 pl.min_horizontal(f"seen_us_{m}" for m in shares).alias("seen_us"),
                 "is_suspect",
                 pl.concat_list(f"piece_{m}" for m in shares).alias("pieces"),

@@ -41,7 +41,8 @@ def plan(
     spoken = np.flatnonzero(covered).tolist()
     admitted = rows.filter(pl.col("reason").is_null() & pl.col("day").is_in(spoken))
     frozen = panels.vintages(admitted, index_days, definition, rules, volumes, known)
-    return Plan(definition.index_id(meter), meter, definition, rows, frozen, covered)
+    name = definition.index_id(meter)
+    return Plan(name, meter, definition, rows, frozen, covered, needs_two_paths)
 
 
 def determine_series(
@@ -272,6 +273,7 @@ class _Run:
             today(self.suspect),
             today(self.fresh),
             today(self.evidenced),
+            any(p.needs_two_paths for p in self.plans),
         )
         self.used_before = self.state.used
         day, self.state = det.determine(ordinal, prices, self._frozen(d), self.state, self.rules)
