@@ -296,6 +296,27 @@ def test_a_round_in_which_everything_fails_publishes_nothing_and_says_so(world: 
     assert {r["type"] for r in lw.records(world.settings)} == {"incident"}
 
 
+def test_a_day_on_which_everything_failed_is_published_and_not_called_missed(
+    world: lw.World,
+) -> None:
+    world.run(MORNING)
+    world.run(EVENING)
+    for source in lw.PATHS:
+        world.server.routes[f"/{source}"] = lb.reply(status=503)
+    waterfall = []
+    for n in range(1, 5):
+        world.run(MORNING + n * DAY)
+        world.run(EVENING + n * DAY)
+        day = f"{MORNING + n * DAY:%Y-%m-%d}"
+        waterfall.append(lw.fixing(world.settings, lw.DEEP, day)["waterfall"])
+    # The first day still reads the captures of the evening before; then two repeats; then none.
+    assert waterfall == ["REDUCED", "CARRY", "CARRY", "NO_FIX"]
+    last = lw.fixing(world.settings, lw.DEEP, "2026-08-16")
+    assert (last["value"], last["status"]) == (None, "NO_FIX")
+    assert not [r for r in lw.records(world.settings) if r.get("kind") == "MISSED_FIXING"]
+    assert_verifies(world.settings, False, True)
+
+
 # --- jumps -------------------------------------------------------------------------------------
 
 
