@@ -184,15 +184,13 @@ def _publish_open(
         for name, revision in sorted(events[when]):
             say("publish", name)
             batch.append(records.fixing(shop, drafts[name], revision, manifest, before))
+        if when == max(events) and not taken.inputs.is_live:
+            # In one append with the last fixings: once those are there, nothing is due any more.
+            body = prints.back_cast(outcome, shop.definitions, until)
+            artefact = shop.batches.put("backcast", body)
+            if ("backcast", "sha256:" + artefact.sha256) not in shop.published.batches:
+                batch.append(records.artefact_record(shop, artefact, manifest, when))
         report.appended += shop.append(batch)
-    if not taken.inputs.is_live:
-        body = prints.back_cast(outcome, shop.definitions, until)
-        artefact = shop.batches.put("backcast", body)
-        last = max(events) if events else max(at.values())
-        if ("backcast", "sha256:" + artefact.sha256) not in shop.published.batches:
-            report.appended += shop.append(
-                [records.artefact_record(shop, artefact, manifest, last)]
-            )
 
 
 def _panels_ahead(

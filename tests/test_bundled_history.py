@@ -227,14 +227,17 @@ def test_a_price_thirteen_times_the_market_is_excluded_and_does_not_weigh(made: 
     day = date(2026, 3, 1)
     told = made.contributions(GPT_OSS, day)
     line = told["sambanova"]
-    assert (line["status"], line["reason"]) == ("IMPUTED", "GROSS_ERROR")
-    assert (line["quoted_nano"], line["kept"]) == (nano("3.375"), 0)
-    # Fourteen members, 3.5 cut from each end:
-    # 0.075 0.0975 0.13 | 0.15/2 0.2 0.2625 (five and a half of six) | 0.36 0.45 3.375
-    rate = (Fraction("0.15") / 2 + Fraction("0.2") + Fraction("0.2625") * Fraction(11, 2)) / 7
-    assert round(rate, 6) == Fraction("0.245536")
+    # It is new in this month's panel and has no sound price to be imputed from: it is left out.
+    assert (line["status"], line["reason"]) == ("DROPPED", "GROSS_ERROR")
+    assert (line["quoted_nano"], line["weight_e8"], line["kept"]) == (nano("3.375"), 0, 0)
+    # Thirteen members stand, 3.25 cut from each end:
+    # 0.075 0.0975 0.13 | 0.15 (three quarters) 0.2 0.2625 (4.75 of six) | 0.36 0.45
+    rate = (
+        Fraction("0.15") * Fraction(3, 4) + Fraction("0.2") + Fraction("0.2625") * Fraction(19, 4)
+    ) / Fraction(13, 2)
+    assert round(rate, 6) == Fraction("0.239904")
     fixing = made.fixing(GPT_OSS, day)
-    assert (fixing["value_units"], fixing["groups"], fixing["panel"]) == (245536, 13, 14)
+    assert (fixing["value_units"], fixing["groups"], fixing["panel"]) == (239904, 13, 14)
 
 
 def test_a_seller_gone_for_thirty_days_is_dropped_and_the_day_says_so(made: Determined) -> None:
