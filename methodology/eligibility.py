@@ -75,7 +75,7 @@ def normalise(
                 clashes,
                 pl.lit("CONFLICTING_ROWS"),
                 pl.format(
-                    "another row stands for the same moment; not used: {}",
+                    "the same or another row stands for this moment; not used: {}",
                     pl.col("price_nano").cast(pl.String).fill_null("no price"),
                 ),
             ),
@@ -183,9 +183,7 @@ def _observations(priced: pl.DataFrame) -> pl.DataFrame:
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("~") for c in columns], separator="\x1f")
     ).to_series()
     ids = [hashlib.sha256(text.encode()).hexdigest() for text in content.to_list()]
-    return rows.with_columns(pl.Series("observation_id", ids, dtype=pl.String)).unique(
-        "observation_id"
-    )
+    return rows.with_columns(pl.Series("observation_id", ids, dtype=pl.String))
 
 
 SERIES = [
