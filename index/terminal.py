@@ -58,7 +58,7 @@ class Screen:
     def grid(self, made: Table) -> None:
         """Print a table without the blanks that only fill its last column."""
         with self.out.capture() as caught:
-            self.out.print(made)
+            self.out.print(made, crop=False, no_wrap=False, overflow="ignore")
         sys.stdout.write(_FILLING.sub("", caught.get()))
 
     def pair(self, name: str, *parts: str | tuple[str, str]) -> None:
@@ -90,14 +90,19 @@ def table(
         indent: blanks before the first column.
     """
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM, show_edge=False)
+    cells = [list(row) for row in rows]
     for place, (heading, how) in enumerate(columns):
+        lead = indent * (place == 0)
+        widest = max([len(heading), *(len(row[place]) for row in cells)]) + lead
         made.add_column(
-            " " * indent * (place == 0) + heading,
+            " " * lead + heading,
             justify="right" if how == ">" else "left",
             no_wrap=how != "~",
             overflow="fold",
+            # Never a narrower column: a figure that lost its last digits is another figure.
+            min_width=12 if how == "~" else widest,
         )
-    for first, *rest in rows:
+    for first, *rest in cells:
         lead = Text(" " * indent) + (first if isinstance(first, Text) else Text(first))
         made.add_row(lead, *(one if isinstance(one, Text) else Text(one) for one in rest))
     return made
