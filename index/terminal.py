@@ -56,9 +56,17 @@ class Screen:
         self.out.print(Text.assemble(" " * indent, *parts), soft_wrap=True)
 
     def grid(self, made: Table) -> None:
-        """Print a table without the blanks that only fill its last column."""
-        with self.out.capture() as caught:
-            self.out.print(made, crop=False, no_wrap=False, overflow="ignore")
+        """Print a table without the blanks that only fill its last column.
+
+        A table that needs more than the terminal's width is printed as wide as it needs.
+        """
+        width = self.out.width
+        self.out.width = max(width, made.min_width or 0)
+        try:
+            with self.out.capture() as caught:
+                self.out.print(made, crop=False)
+        finally:
+            self.out.width = width
         sys.stdout.write(_FILLING.sub("", caught.get()))
 
     def pair(self, name: str, *parts: str | tuple[str, str]) -> None:
@@ -91,17 +99,20 @@ def table(
     """
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM, show_edge=False)
     cells = [list(row) for row in rows]
+    needed = 0
     for place, (heading, how) in enumerate(columns):
-        lead = indent * (place == 0)
-        widest = max([len(heading), *(len(row[place]) for row in cells)]) + lead
+        blanks = indent * (place == 0)
+        widest = max([len(heading), *(len(row[place]) for row in cells)]) + blanks
         made.add_column(
-            " " * lead + heading,
+            " " * blanks + heading,
             justify="right" if how == ">" else "left",
             no_wrap=how != "~",
             overflow="fold",
             # Never a narrower column: a figure that lost its last digits is another figure.
             min_width=12 if how == "~" else widest,
         )
+        needed += (12 if how == "~" else widest) + 2
+    made.min_width = needed
     for first, *rest in cells:
         lead = Text(" " * indent) + (first if isinstance(first, Text) else Text(first))
         made.add_row(lead, *(one if isinstance(one, Text) else Text(one) for one in rest))
