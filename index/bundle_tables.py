@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -258,6 +258,10 @@ def _gpurentalprices(payloads: Path) -> Table:
     )
 
 
+VOLUME_PERIOD = (date(2026, 6, 25), date(2026, 7, 22))
+"""The 28 days that weigh the inception basket of 2026-08-01 (rulebook 13.3)."""
+
+
 def _openrouter(payloads: Path) -> Table:
     capture = _capture(
         payloads,
@@ -268,13 +272,24 @@ def _openrouter(payloads: Path) -> Table:
     )
     parsed = openrouter_activity.parse(capture)
     lines = register.token_listing_map().rename({"listing_id": "subject"})
+    first, last = VOLUME_PERIOD
+    inside = pl.col("period_start").is_between(first, last)
     rows = (
-        parsed.volumes.filter(pl.col("meter").is_in(["prompt", "completion", "cached"]))
+        parsed.volumes.filter(inside & pl.col("meter").is_in(["prompt", "completion"]))
         .join(lines, on=["source", "subject"], how="inner", maintain_order="left")
-        .with_columns(pl.lit("CC-BY-4.0").alias("licence_id"))
-        .sort("period_start", "subject", "meter")
+        .group_by("source", "subject", "instrument_id")
+        .agg(
+            pl.lit("total").alias("meter"),
+            pl.col("quantity").sum(),
+            pl.lit(first).alias("period_start"),
+            pl.lit(last + timedelta(days=1)).alias("period_end"),
+            pl.col("as_of").max(),
+            pl.lit(capture.sha256).alias("capture_sha256"),
+            pl.lit("CC-BY-4.0").alias("licence_id"),
+        )
+        .sort("subject")
     )
-    last: date = rows["period_end"].max()  # type: ignore[assignment]
+    end = last + timedelta(days=1)
     return Table(
         file="volumes_openrouter.csv",
         source="openrouter_activity",
@@ -282,11 +297,14 @@ def _openrouter(payloads: Path) -> Table:
         mode="history",
         layout="volumes",
         rows=rows,
-        coverage=[(datetime(2026, 6, 17), datetime(last.year, last.month, last.day))],
+        coverage=[
+            (datetime(first.year, first.month, first.day), datetime(end.year, end.month, end.day))
+        ],
         captures=[],
         licence="CC-BY-4.0",
         attribution="Source: OpenRouter (openrouter.ai/rankings), as of 2026-08-08",
-        origin="daily token totals kept by github sui414/openrouter-pricing-data at 83ec0dd",
+        origin="token totals by model over 28 days, summed from daily figures kept by github "
+        "sui414/openrouter-pricing-data at 83ec0dd",
         refused=parsed.rejections.height,
     )
 

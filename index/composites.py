@@ -19,27 +19,30 @@ from methodology.series import Series
 from methodology.units import round_half_up
 
 
-def model_tokens(volumes: pl.DataFrame) -> dict[str, dict[tuple[str, date], int]]:
-    """Return daily tokens per model by what they pay: IN (uncached prompt), CIN (cached), OUT.
+def model_tokens(volumes: pl.DataFrame) -> dict[tuple[str, date], int]:
+    """Return tokens by model and UTC day, prompt and completion together.
 
-    Prompt counts include cached tokens, completion counts include reasoning tokens; subjects are
-    mapped to models by exact id, unmapped subjects are left out.
+    A figure for several days stands on the last of them and zero on the others: it counts in
+    full for a period that holds all its days, and no shorter period of this rulebook exists.
+    Where a day has both a total and its parts the parts stand. Subjects are mapped to models by
+    exact id; the rest is left out.
     """
     known = register.token_listing_map().rename({"listing_id": "subject"})
-    rows = volumes.join(known, on=["source", "subject"], how="inner").with_columns(
-        pl.col("period_start").alias("day")
-    )
-    wide = rows.group_by("instrument_id", "day").agg(
-        *(
-            pl.col("quantity").filter(pl.col("meter") == meter).sum().alias(meter)
-            for meter in ("prompt", "completion", "cached")
+    parts = pl.col("meter").is_in(["prompt", "completion"])
+    summed = (
+        volumes.join(known, on=["source", "subject"], how="inner")
+        .group_by("instrument_id", "period_start", "period_end")
+        .agg(
+            pl.col("quantity").filter(parts).sum().alias("parts"),
+            pl.col("quantity").filter(pl.col("meter") == "total").sum().alias("total"),
         )
+        .sort("instrument_id", "period_start", "period_end")
     )
-    found: dict[str, dict[tuple[str, date], int]] = {"IN": {}, "CIN": {}, "OUT": {}}
-    for model, day, prompt, completion, cached in wide.sort("instrument_id", "day").iter_rows():
-        found["IN"][model, day] = max(0, prompt - cached)
-        found["CIN"][model, day] = min(cached, prompt)
-        found["OUT"][model, day] = completion
+    found: dict[tuple[str, date], int] = {}
+    for model, start, end, of_parts, total in summed.iter_rows():
+        for day in clock.days(start, end - timedelta(days=1)):
+            found.setdefault((model, day), 0)
+        found[model, end - timedelta(days=1)] += of_parts or total
     return found
 
 
@@ -125,7 +128,7 @@ def composite_series(
     one: SessionPlan,
     rates: Mapping[str, Series],
     crosses: Mapping[date, int],
-    volumes: Mapping[str, Mapping[tuple[str, date], int]],
+    tokens: Mapping[tuple[str, date], int],
     stop: date,
     rules: Methodology,
     before: tuple[Basket, CompositeState] | None,
@@ -142,10 +145,6 @@ def composite_series(
         crosses,
         rules,
     )
-    tokens: dict[tuple[str, date], int] = {}
-    for held in volumes.values():
-        for key, quantity in held.items():
-            tokens[key] = tokens.get(key, 0) + quantity
     made = CompositeSeries(definition)
     everything = goods()
     if before is not None:
@@ -185,43 +184,38 @@ def unit_values(
     definition: CompositeDefinition,
     one: SessionPlan,
     rates: Mapping[str, Series],
-    volumes: Mapping[str, Mapping[tuple[str, date], int]],
+    tokens: Mapping[tuple[str, date], int],
     stop: date,
     rules: Methodology,
 ) -> dict[date, tuple[int, int]]:
     """Return spend over tokens by index day, as exact ratios; days without volumes are absent.
 
-    The tokens are those of the UTC day before the index day, complete before any cut-off; each
-    model is priced at its developer's own post of the index day.
+    The tokens of a day are those of the 28 days that would weigh a basket linked on it; each model
+    is priced at its developer's own blended post of the index day.
     """
-    by_meter = {
-        meter: model_prices(one, rates, meter, rules.composite.tkr_min_groups)
-        for meter in ("IN", "CIN", "OUT")
-    }
-    wanted = {
+    prices = model_prices(one, rates, "BLD", rules.composite.tkr_min_groups)
+    wanted = [
         g.model for g in goods() if not definition.domiciles or g.domicile in definition.domiciles
-    }
+    ]
+    spoken = {day for _, day in tokens}
     found: dict[date, tuple[int, int]] = {}
     for day in clock.days(definition.inception, stop):
-        used = day - timedelta(days=1)
-        tokens: dict[str, dict[str, int]] = {}
-        prices: dict[str, dict[str, int]] = {}
-        for meter, held in volumes.items():
-            for (model, when), quantity in held.items():
-                if when == used and model in wanted:
-                    tokens.setdefault(model, {})[meter] = quantity
-        for model in tokens:
-            quoted: dict[str, int] = {}
-            for source in definition.sources:
-                here = {
-                    meter: by_meter[meter].get(source, {}).get((model, day)) for meter in by_meter
-                }
-                if here["IN"] and here["OUT"]:
-                    quoted = {meter: p.price_nano for meter, p in here.items() if p}
-                    break
-            if quoted:
-                prices[model] = quoted
-        value = composite.unit_value_nano(tokens, prices)
+        used = clock.days(*composite.volume_period(day, rules))
+        if not spoken.issuperset(used):
+            continue
+        sold = {model: sum(tokens.get((model, when), 0) for when in used) for model in wanted}
+        posted = {
+            model: next(
+                (
+                    prices[source][model, day].price_nano
+                    for source in definition.sources
+                    if (model, day) in prices.get(source, {})
+                ),
+                None,
+            )
+            for model in wanted
+        }
+        value = composite.unit_value_nano(sold, {m: p for m, p in posted.items() if p})
         if value is not None:
             found[day] = value
     return found

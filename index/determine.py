@@ -16,7 +16,7 @@ import polars as pl
 from index import composites
 from index.outcome import CompositeSeries, Inputs, Outcome, SessionPlan
 from methodology import clock, fx, representative, series
-from methodology.composite import Basket, CompositeState
+from methodology.composite import Basket, CompositeState, volume_period
 from methodology.definition import (
     CompositeDefinition,
     Definition,
@@ -88,14 +88,14 @@ def last_covered(
 ) -> dict[str, date | None]:
     """Return the last index day inside the coverage of each index's sources, ``None`` if none.
 
-    Composites in CNY also need a currency rate of that day, unit values a day of volumes.
+    Composites in CNY also need a currency rate of that day, unit values 28 days of volumes.
     """
     first, last = _horizon(inputs)
     index_days = clock.days(first, last)
     crosses = fx.cny_per_usd(inputs.rates)
     found: dict[str, date | None] = {}
     by_session = {s: covered_days(inputs, s, index_days, rules) for s in SESSIONS}
-    spoken = set(inputs.volumes["period_start"].to_list())
+    spoken = {day for _, day in composites.model_tokens(inputs.volumes)}
     for definition in definitions:
         mask = _is_covered(definition, by_session[definition.session], inputs, len(index_days))
         days = [index_days[n] for n in np.flatnonzero(mask)]
@@ -105,10 +105,14 @@ def last_covered(
                 age = rules.fx.max_age_days
                 days = [d for d in days if fx.rate_for(definition.session, d, crosses, age)]
             if definition.family == "TEX":
-                days = [d for d in days if d - timedelta(days=1) in spoken]
+                days = [d for d in days if spoken.issuperset(_volume_days(d, rules))]
         for index_id in definition.index_ids:
             found[index_id] = days[-1] if days else None
     return found
+
+
+def _volume_days(day: date, rules: Methodology) -> list[date]:
+    return clock.days(*volume_period(day, rules))
 
 
 def _horizon(inputs: Inputs) -> tuple[date, date]:

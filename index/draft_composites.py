@@ -15,6 +15,7 @@ from index.ledger.canonical import canonical
 from index.publication.record import decimal_text, ratio_text
 from index.selection import Selection
 from methodology import fx
+from methodology.composite import volume_period
 from methodology.definition import CompositeDefinition, Methodology
 from methodology.units import round_half_up
 
@@ -139,15 +140,18 @@ def draft_unit_value(
         "waterfall": "REDUCED" if units is not None else "NO_FIX",
         "grade": "C" if units is not None else "D",
         "grade_components": None,
-        "no_fix_reason": None if units is not None else "no volumes of the day before",
+        "no_fix_reason": None
+        if units is not None
+        else "volumes of its 28 days are missing (rulebook 13.7)",
     }
+    first, last = volume_period(day, rules)
     selection = Selection(
         chosen.index_id,
         definition,
         day,
         chosen.offers,
         chosen.inputs,
-        canonical({"basket": None, "volumes_of": (day - timedelta(days=1)).isoformat()}) + b"\n",
+        canonical({"basket": None, "volume_from": f"{first}", "volume_to": f"{last}"}) + b"\n",
     )
     found = values.get(day)
     state = {

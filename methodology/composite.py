@@ -204,28 +204,20 @@ def _imputed(
     return round_half_up(before[model] * worth_now, worth_before)
 
 
-def unit_value_nano(
-    tokens: Mapping[str, Mapping[str, int]], prices: Mapping[str, Mapping[str, int]]
-) -> tuple[int, int] | None:
+def unit_value_nano(tokens: Mapping[str, int], prices: Mapping[str, int]) -> tuple[int, int] | None:
     """Return spend divided by tokens as an exact ratio of nano-units per Mtok (rulebook 13.7).
 
     Args:
-        tokens: per model, token counts by what they pay: IN, CIN, OUT.
-        prices: per model, nano-units per Mtok of the same meters; a missing CIN counts as IN.
+        tokens: token count per model.
+        prices: nano-units per Mtok per model.
 
     Returns:
         ``(numerator, denominator)``, or ``None`` when no priced model has tokens. Models without
         a price are left out of both sums.
     """
-    spend = count = 0
-    for model, meters in sorted(tokens.items()):
-        price = prices.get(model)
-        if price is None:
-            continue
-        for meter, quantity in meters.items():
-            spend += quantity * price.get(meter, price["IN"])
-            count += quantity
-    return (spend, count) if count else None
+    counted = [(quantity, prices[model]) for model, quantity in tokens.items() if model in prices]
+    count = sum(quantity for quantity, _ in counted)
+    return (sum(q * p for q, p in counted), count) if count else None
 
 
 __all__ = [

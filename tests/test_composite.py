@@ -338,22 +338,17 @@ def test_a_state_survives_its_record() -> None:
 
 
 def test_the_unit_value_is_spend_over_tokens() -> None:
-    tokens = {
-        "a1": {"IN": 100, "CIN": 50, "OUT": 10},
-        "b1": {"IN": 30, "CIN": 10, "OUT": 0},
-        "c1": {"IN": 1_000_000},
-    }
-    prices = {"a1": {"IN": 2, "CIN": 1, "OUT": 8}, "b1": {"IN": 3, "OUT": 9}}
-    # a: 200 + 50 + 80 = 330 for 160 tokens; b: 90 + 30 (cached as input) = 120 for 40; c: no price.
-    assert composite.unit_value_nano(tokens, prices) == (450, 200)
+    # a: 160 at 2; b: 40 at 3; c has no price and is in neither sum.
+    tokens = {"a1": 160, "b1": 40, "c1": 1_000_000}
+    assert composite.unit_value_nano(tokens, {"a1": 2, "b1": 3}) == (440, 200)
 
 
 @pytest.mark.parametrize(
     ("tokens", "prices"),
-    [({}, {}), ({"a1": {"IN": 5}}, {}), ({"a1": {"IN": 0}}, {"a1": {"IN": 2}})],
+    [({}, {}), ({"a1": 5}, {}), ({"a1": 0}, {"a1": 2})],
     ids=["nothing", "no price", "no tokens"],
 )
 def test_no_tokens_with_a_price_have_no_unit_value(
-    tokens: dict[str, dict[str, int]], prices: dict[str, dict[str, int]]
+    tokens: dict[str, int], prices: dict[str, int]
 ) -> None:
     assert composite.unit_value_nano(tokens, prices) is None
