@@ -95,7 +95,6 @@ def last_covered(
     crosses = fx.cny_per_usd(inputs.rates)
     found: dict[str, date | None] = {}
     by_session = {s: covered_days(inputs, s, index_days, rules) for s in SESSIONS}
-    spoken = {day for _, day in composites.model_tokens(inputs.volumes)}
     for definition in definitions:
         mask = _is_covered(definition, by_session[definition.session], inputs, len(index_days))
         days = [index_days[n] for n in np.flatnonzero(mask)]
@@ -105,10 +104,17 @@ def last_covered(
                 age = rules.fx.max_age_days
                 days = [d for d in days if fx.rate_for(definition.session, d, crosses, age)]
             if definition.family == "TEX":
+                spoken = {day for _, day in _tokens_for(inputs, definition)}
                 days = [d for d in days if spoken.issuperset(_volume_days(d, rules))]
         for index_id in definition.index_ids:
             found[index_id] = days[-1] if days else None
     return found
+
+
+def _tokens_for(inputs: Inputs, definition: CompositeDefinition) -> dict[tuple[str, date], int]:
+    """Return tokens by model and day from the one source that the definition names."""
+    named = pl.col("source") == definition.volume_source
+    return composites.model_tokens(inputs.volumes.filter(named))
 
 
 def _volume_days(day: date, rules: Methodology) -> list[date]:
@@ -258,10 +264,10 @@ def determine_all(
     crosses = fx.cny_per_usd(inputs.rates)
     tell("composites")
     outcome = Outcome(planned, rates, {}, {}, crosses)
-    volumes = composites.model_tokens(inputs.volumes)
     for definition in definitions:
         if not isinstance(definition, CompositeDefinition):
             continue
+        volumes = _tokens_for(inputs, definition)
         one = planned.get(definition.session)
         stop = until.get(definition.index_id)
         if one is None or stop is None:

@@ -178,14 +178,15 @@ def read_captures(
     coverage, licences = _coverage(used, mode, rules)
     registers = Registers(register.provider_map(), register.listing_map(), licences)
     observations, more = normalise(quotes, registers, rules.bounds)
-    keys = ["source", "subject", "meter", "period_start"]
-    volumes = volumes.sort([*keys, "as_of", "capture_sha256"]).unique(
-        keys, keep="last", maintain_order=True
+    volumes, old_volumes = _newest(
+        volumes.sort("as_of", "capture_sha256"),
+        ["source", "subject", "meter", "period_start", "period_end"],
+        "quantity",
     )
-    rates = rates.sort("source", "base", "quote", "ref_date", "capture_sha256").unique(
-        ["source", "base", "quote", "ref_date"], keep="last", maintain_order=True
+    rates, old_rates = _newest(
+        rates.sort("capture_sha256"), ["source", "base", "quote", "ref_date"], "rate_text"
     )
-    rejections = pl.concat([refused, more])
+    rejections = pl.concat([refused, more, old_volumes, old_rates])
     rejections = rejections.sort(list(schemas.schema_of(schemas.Rejection)))
     schemas.validate(schemas.Rejection, rejections, "normalise")
     inputs = Inputs(
@@ -198,6 +199,30 @@ def read_captures(
     return Intake(
         mode, inputs, rejections, tuple(used), tuple(failures), quotes.height + refused.height
     )
+
+
+def _newest(rows: pl.DataFrame, keys: list[str], figure: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the last row of each key, and a rejection for each earlier one that said otherwise.
+
+    A row that repeats the figure that stands is the same fact seen twice and is not refused.
+    """
+    ranked = rows.sort(keys, maintain_order=True).with_columns(
+        pl.col(figure).last().over(keys).alias("_stands"),
+        pl.struct(keys).is_last_distinct().alias("_last"),
+    )
+    old = ranked.filter(~pl.col("_last") & (pl.col(figure) != pl.col("_stands")))
+    refused = old.select(
+        "source",
+        pl.lit("").alias("provider"),
+        pl.concat_str([pl.col(k).cast(pl.String) for k in keys[1:]], separator=" ").alias(
+            "listing_id"
+        ),
+        pl.lit("normalise").alias("stage"),
+        pl.lit("SUPERSEDED").alias("reason"),
+        pl.format("{} was restated as {}", figure, "_stands").alias("detail"),
+        "capture_sha256",
+    )
+    return ranked.filter("_last").select(rows.columns), refused
 
 
 def _validated(parsed: Parsed, capture: Capture) -> Parsed:

@@ -190,3 +190,21 @@ def test_every_quote_of_the_bundle_is_accounted_for() -> None:
     kept = taken.inputs.observations
     assert kept["observation_id"].n_unique() == kept.height
     assert taken.quotes_seen == kept.height + taken.rejections.height - both
+
+
+def test_a_restated_volume_is_refused_with_both_figures_and_a_repeated_one_is_not() -> None:
+    day = {"period_start": datetime(2026, 8, 1).date(), "period_end": datetime(2026, 8, 2).date()}
+    rows = [
+        {"source": "v", "subject": "m", "meter": "total", "quantity": quantity, **day}
+        | {"as_of": datetime(2026, 8, hour), "capture_sha256": SHA}
+        for hour, quantity in ((3, 10), (4, 12), (5, 12))
+    ]
+    rows.append({**rows[0], "subject": "other", "quantity": 7})
+    frame = schemas.frame(schemas.Volume, rows)
+    keys = ["source", "subject", "meter", "period_start", "period_end"]
+    kept, refused = intake._newest(frame, keys, "quantity")
+    assert kept.select("subject", "quantity", "as_of").rows() == [
+        ("m", 12, datetime(2026, 8, 5)),
+        ("other", 7, datetime(2026, 8, 3)),
+    ]
+    assert refused.select("reason", "detail").rows() == [("SUPERSEDED", "10 was restated as 12")]
