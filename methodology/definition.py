@@ -11,192 +11,21 @@ import hashlib
 import tomllib
 from collections.abc import Iterator
 from datetime import date
-from fractions import Fraction
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from methodology.errors import DefinitionError
+from methodology.parameters import Methodology, Strict
 
 Admission = Literal["settlement", "reference", "internal"]
 SessionId = Literal["SHA", "NYC"]
 
 
-def _fraction(value: object) -> Fraction:
-    try:
-        if isinstance(value, str):
-            return Fraction(value)
-        if isinstance(value, list) and len(value) == 2 and all(type(v) is int for v in value):
-            return Fraction(value[0], value[1])
-    except ZeroDivisionError as error:
-        raise ValueError("a ratio needs a denominator above zero") from error
-    if type(value) is int:
-        return Fraction(value)
-    raise ValueError("write a ratio as [numerator, denominator] or as decimal text, not as a float")
-
-
-Ratio = Annotated[Fraction, BeforeValidator(_fraction)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Window(_Strict):
-    """Parameters of the input window (rulebook 4)."""
-
-    max_fetch_age_hours: int
-    confirm_after_hours: int
-    steady_hours: int
-
-
-class Bounds(_Strict):
-    """Bounds of a credible price per canonical unit (rulebook 6.1)."""
-
-    token_min: Ratio
-    token_max: Ratio
-    gpu_min: Ratio
-    gpu_max: Ratio
-    out_to_in_min: Ratio
-
-
-class Jump(_Strict):
-    """Parameters of the jump screen (rulebook 6.2)."""
-
-    token_ratio: Ratio
-    gpu_ratio: Ratio
-    crowd_ratio: Ratio
-    crowd_groups: int
-    max_held_days: int
-
-
-class Gross(_Strict):
-    """Parameters of the gross-error screen (rulebook 6.3)."""
-
-    exclude_ratio: int
-    reenter_ratio: int
-    max_excluded_share: Ratio
-    outlier_mads: Ratio
-    mad_scale: Ratio
-
-
-class Weights(_Strict):
-    """Caps on one legal group's weight (rulebook 5.3)."""
-
-    cap_floor: Ratio
-    cap_numerator: Ratio
-    cap_largest_panels: Ratio
-
-
-class Estimator(_Strict):
-    """Panel sizes from which each estimator holds (rulebook 7.1)."""
-
-    small_panel: int
-    median: int
-    trimmed_25: int
-    trimmed_40: int
-
-
-class Waterfall(_Strict):
-    """Triggers of the waterfall (rulebook 10)."""
-
-    full_groups: int
-    full_weight: Ratio
-    full_fresh: Ratio
-    full_evidence: Ratio
-    reduced_groups: int
-    reduced_weight: Ratio
-    small_groups: int
-    carried_input_hours: int
-    model_daily_limit: Ratio
-    model_max_days: int
-    carry_max_days: int
-
-
-class Imputation(_Strict):
-    """How long a missing price may be imputed (rulebook 8.4)."""
-
-    max_days: int
-
-
-class Vintage(_Strict):
-    """When a panel is frozen, and how many groups start an index (rulebook 8.1)."""
-
-    months_ahead: int
-    start_groups: int
-
-
-class Grade(_Strict):
-    """Parameters of the data sufficiency grade (rulebook 12)."""
-
-    tier_scores: dict[str, Ratio]
-    effective_n_full: int
-    spread_full: Ratio
-    spread_floor: Ratio
-    concentration_free: Ratio
-    concentration_span: Ratio
-    a_score: Ratio
-    b_score: Ratio
-    c_score: Ratio
-
-
-class Precision(_Strict):
-    """Published decimals (rulebook 3.5)."""
-
-    token_decimals: int
-    gpu_decimals: int
-    points_decimals: int
-    weight_decimals: int
-    level_decimals: int
-
-
-class Fx(_Strict):
-    """Currency conversion (rulebook 9)."""
-
-    max_age_days: int
-
-
-class CompositeRules(_Strict):
-    """Parameters of composites (rulebook 13)."""
-
-    base: int
-    volume_days: int
-    volume_lag_days: int
-    developer_cap: Ratio
-    model_cap: Ratio
-    min_models: int
-    min_developers: int
-    tkr_min_groups: int
-    quantity_decimals: int
-
-
-class Methodology(_Strict):
-    """Every parameter of one methodology version; a field per table of the TOML file."""
-
-    schema_id: Literal["methodology/1.0"] = Field(alias="schema")
-    version: str
-    effective_from: date
-    window: Window
-    bounds: Bounds
-    jump: Jump
-    gross: Gross
-    weights: Weights
-    estimator: Estimator
-    waterfall: Waterfall
-    imputation: Imputation
-    vintage: Vintage
-    grade: Grade
-    precision: Precision
-    fx: Fx
-    composite: CompositeRules
-    blend: dict[str, dict[str, int]]
-    digest: str
-
-
-class _Definition(_Strict):
+class _Definition(Strict):
     schema_id: Literal["definition/1.0"] = Field(alias="schema")
     version: str
     methodology: str
@@ -294,9 +123,13 @@ def _folder() -> Traversable:
     return resources.files("methodology") / "rules"
 
 
+IN_FORCE = "1.1.0"
+"""The methodology version that a new fixing is made under."""
+
+
 @cache
-def load_methodology(version: str = "1.0.0") -> Methodology:
-    """Return the parameters of a methodology version.
+def load_methodology(version: str = IN_FORCE) -> Methodology:
+    """Return the parameters of a methodology version; without one, of that in force.
 
     Raises:
         DefinitionError: no such version, an unknown or missing key, or a wrong type.
@@ -372,3 +205,18 @@ def frozen_listing() -> str:
         for prefix, file in files
     )
     return "".join(sorted(lines, key=lambda line: line[66:]))
+
+
+__all__ = [
+    "IN_FORCE",
+    "Admission",
+    "CompositeDefinition",
+    "Definition",
+    "Methodology",
+    "RateDefinition",
+    "SessionId",
+    "frozen_listing",
+    "load_definition",
+    "load_definitions",
+    "load_methodology",
+]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from methodology import schemas
-from methodology.definition import Bounds
 from methodology.errors import PriceError
+from methodology.parameters import Bounds
 from methodology.units import GPU_UNITS, NANO, to_nano
 
 CURRENCIES = ("USD", "CNY")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from methodology.definition import Grade
+from methodology.parameters import Grade
 from methodology.screens import RATIO_UNITS, ln_micro
 from methodology.units import round_half_up
 

@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from methodology.definition import Gross, Jump
 from methodology.estimators import Ints, kept_at_quantile
+from methodology.parameters import Gross, Jump
 
 Bools = npt.NDArray[np.bool_]
 

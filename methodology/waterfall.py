@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from methodology.definition import Waterfall
 from methodology.estimators import Ints
+from methodology.parameters import Waterfall
 
 LEVELS: Final = ("FULL", "REDUCED", "CARRIED_INPUT", "MODEL", "CARRY", "NO_FIX")
 """Levels in order; a code in an array is a place in this tuple."""

@@ -24,7 +24,7 @@ FILES = sorted(RULES.glob("*/*.toml"))
 RATE = next(f for f in FILES if f.parent.name == "tkr").read_text("utf-8")
 GPU = next(f for f in FILES if f.parent.name == "gpr").read_text("utf-8")
 COMPOSITE = next(f for f in FILES if f.parent.name == "tkx").read_text("utf-8")
-METHODOLOGY = (RULES / "methodology-1.0.0.toml").read_text("utf-8")
+METHODOLOGY = (RULES / "methodology-1.1.0.toml").read_text("utf-8")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.name}")
@@ -49,7 +49,7 @@ def test_parameters_are_exact() -> None:
     assert rules.weights.cap_floor == Fraction(8, 100)
     assert rules.weights.cap_numerator == Fraction(12, 10)
     assert rules.gross.mad_scale == Fraction(14826, 10000)
-    assert rules.blend == {"BLD": {"IN": 3, "OUT": 1}}
+    assert rules.blend == {"BLD": {"IN": 3, "OUT": 1}, "AGT": {"IN": 2, "CIN": 7, "OUT": 1}}
 
 
 def edited(text: str, old: str, new: str) -> str:
@@ -178,17 +178,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
 def test_a_wrong_parameter_names_its_file_and_key(
     folder: Callable[[str, str], None], old: str, new: str, key: str
 ) -> None:
-    folder("methodology-1.0.0.toml", edited(METHODOLOGY, old, new))
+    folder("methodology-1.1.0.toml", edited(METHODOLOGY, old, new))
     with pytest.raises(DefinitionError) as caught:
         definition.load_methodology()
-    assert "methodology-1.0.0.toml" in str(caught.value)
+    assert "methodology-1.1.0.toml" in str(caught.value)
     assert f"'{key}'" in str(caught.value)
 
 
 @pytest.mark.parametrize("written", ["[11, 0]", '"11/0"'])
 def test_a_ratio_over_nothing_is_refused(folder: Callable[[str, str], None], written: str) -> None:
     text = edited(METHODOLOGY, "crowd_ratio = [11, 10]", f"crowd_ratio = {written}")
-    folder("methodology-1.0.0.toml", text)
+    folder("methodology-1.1.0.toml", text)
     with pytest.raises(DefinitionError, match=r"jump\.crowd_ratio"):
         definition.load_methodology()
 

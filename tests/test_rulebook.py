@@ -51,7 +51,7 @@ def flat(table: dict[str, object], path: str = "") -> dict[str, str]:
 
 
 PARAMETERS = flat(
-    tomllib.loads((ROOT / "methodology/rules/methodology-1.0.0.toml").read_text("utf-8"))
+    tomllib.loads((ROOT / "methodology/rules/methodology-1.1.0.toml").read_text("utf-8"))
 )
 
 
