@@ -198,7 +198,20 @@ class QualityAdjusted(Strict):
     splice: Literal["movement", "window", "half", "mean", "mean_pub", "wisp", "hasp"]
 
 
-LATER = ("marketplace", "tiers", "continuity", "quality_adjusted")
+class Resistance(Strict):
+    """What is published about how far one seller can move a value (rulebook 16)."""
+
+    own_move: Ratio
+    target_bp: int = Field(gt=0)
+    days: int = Field(gt=0)
+    pair_groups: int = Field(ge=2)
+    divergence: Ratio
+    position_contracts: int = Field(gt=0)
+    contract_hours: int = Field(gt=0)
+    alert_ratio: Ratio
+
+
+LATER = ("marketplace", "tiers", "continuity", "quality_adjusted", "resistance")
 """Tables that version 1.0.0 did not have."""
 
 
@@ -226,6 +239,7 @@ class Methodology(Strict):
     tiers: Tiers | None = None
     continuity: Continuity | None = None
     quality_adjusted: QualityAdjusted | None = None
+    resistance: Resistance | None = None
     digest: str
 
     @model_validator(mode="after")
