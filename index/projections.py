@@ -80,12 +80,17 @@ def read_records(log: Log) -> Records:
 
 def newest_artefact(records: Records, kind: str) -> str | None:
     """Return the digest of the last logged artefact of a kind, ``None`` without one."""
-    found = [
+    found = artefacts(records, kind)
+    return found[-1] if found else None
+
+
+def artefacts(records: Records, kind: str) -> list[str]:
+    """Return the digests of all logged artefacts of a kind, in the order of the log."""
+    return [
         record["artefact"]["sha256"]
         for record, _ in records
         if record["type"] == "batch" and record["artefact"]["kind"] == kind
     ]
-    return found[-1] if found else None
 
 
 def read_backcast(batches: Batches, records: Records) -> pl.DataFrame:
@@ -117,6 +122,7 @@ def read_contents(settings: Settings) -> Contents:
         records=records,
         backcast=read_backcast(batches, records),
         bodies=bodies,
+        resistance=[batches.get("resistance", d) for d in artefacts(records, "resistance")],
         **frames,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from index.warehouse import resistance
 from methodology import schemas
 
 _MONEY = "in the row's currency and unit"
@@ -257,6 +258,7 @@ TABLES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         _COMMITMENT,
     ),
     "incident": ("What went wrong: sources that failed, recoveries, fixings missed.", _INCIDENT),
+    **resistance.COMMENTS,
     "log_head": (
         "The log this file was made from; one row.",
         {

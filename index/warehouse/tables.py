@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from index.warehouse import resistance
 from methodology.errors import VerificationError
 
 MONEY: Final = pl.Decimal(28, 9)
@@ -103,7 +104,8 @@ class Contents:
     ``records``: every record of the log in order, with the digest of its bytes. ``bodies``: the
     baskets and contributions that fixings cite, by digest. ``backcast``: the newest back-cast
     (:data:`BACKCAST`). ``observations``, ``rejections``, ``volumes``, ``rates``: the newest
-    manifest's frames, as ``methodology.schemas`` has them.
+    manifest's frames, as ``methodology.schemas`` has them. ``resistance``: the artefacts of that
+    kind in the order of the log; none in an older ledger.
     """
 
     origin: str
@@ -116,6 +118,7 @@ class Contents:
     volumes: pl.DataFrame
     rates: pl.DataFrame
     bodies: Mapping[str, bytes] = field(default_factory=dict)
+    resistance: Sequence[bytes] = ()
 
 
 def current_fixings(
@@ -139,6 +142,7 @@ def build(contents: Contents) -> dict[str, pl.DataFrame]:
             that would not fit its column exactly.
     """
     current = current_fixings(contents.records)
+    lines = resistance.read_lines(contents.resistance)
     head = {"origin": [contents.origin], "size": [contents.size], "root": [contents.root]}
     return {
         "fixing": fixings(contents.records),
@@ -152,6 +156,10 @@ def build(contents: Contents) -> dict[str, pl.DataFrame]:
         "basket": baskets(current, contents.bodies),
         "commitment": commitments(contents.records),
         "incident": incidents(contents.records),
+        "resistance": _typed("resistance", resistance.group_rows(lines), resistance.GROUP),
+        "resistance_index": _typed(
+            "resistance_index", resistance.index_rows(lines), resistance.INDEX
+        ),
         "log_head": pl.DataFrame(head),
     }
 
