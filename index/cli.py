@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index import tools
+from index import explaining, tools
 from index.app import (
     AllOption,
     BundleOption,
@@ -311,6 +311,7 @@ def rebuild(out: OutOption = None, as_json: JsonOption = False) -> None:
     screen.json(told) if as_json else screen.line(f"made again: {settings.data}/")
 
 
+app.command()(explaining.explain)
 app.command()(tools.doctor)
 app.command()(tools.sources)
 app.command()(tools.parse)

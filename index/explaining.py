@@ -1,0 +1,50 @@
+"""The command ``spotfix explain``: from a published value to the rule and the source."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from index.app import (
+    AllOption,
+    IndexArgument,
+    JsonOption,
+    OutOption,
+    day_of,
+    screen_of,
+    settings_of,
+)
+
+
+def explain(
+    index_id: IndexArgument,
+    day: Annotated[
+        str | None, typer.Argument(metavar="DATE", help="An index day; default: the newest.")
+    ] = None,
+    revision: Annotated[
+        int | None, typer.Option("--revision", min=0, max=2, help="Default: the last one.")
+    ] = None,
+    out: OutOption = None,
+    every: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a value came about: clause, parameter, function, source.
+
+    \b
+    Example:
+      spotfix explain GPR-H100-ANY-OD-NEO-GLB 2026-08-22
+      spotfix explain TKX-ALL-BLD --json
+    """
+    from index import explain as telling
+    from index import reading, show_explain
+    from methodology.definition import load_methodology
+
+    settings, screen = settings_of(out=out), screen_of(as_json)
+    known = reading.definitions_by_id()
+    name = reading.resolve(index_id, known)
+    ledger = reading.open_ledger(settings)
+    record = reading.fixing_of(ledger, name, day_of(day, "DATE"), revision)
+    rules = load_methodology(record["methodology_version"])
+    told = telling.explain(ledger, telling.read(ledger, record, known[name], rules))
+    screen.json(told) if as_json else show_explain.explanation(screen, told, every)
