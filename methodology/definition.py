@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache
 from importlib import resources
@@ -19,10 +19,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from methodology.errors import DefinitionError
-from methodology.parameters import Methodology, Strict
+from methodology.parameters import Change, Methodology, Strict
 
 Admission = Literal["settlement", "reference", "internal"]
 SessionId = Literal["SHA", "NYC"]
+Meter = Literal["IN", "CIN", "OUT", "BLD", "AGT", "BAT", "GPU_H"]
 
 
 class _Definition(Strict):
@@ -35,24 +36,28 @@ class _Definition(Strict):
     admission: Admission
     suffix: str = ""
     sources: tuple[str, ...] = Field(min_length=1)
+    change: Change | None = None
     digest: str
 
 
 class RateDefinition(_Definition):
     """A rate index: one instrument, one or more meters, many sellers (rulebook 1.2).
 
-    One file may define several meters of one instrument; each is an index of its own.
+    One file may define several meters of one instrument; each is an index of its own. A file with
+    ``instruments`` is read as one definition for each, with the same digest.
     """
 
     family: Literal["TKR", "GPR"]
-    instrument: str
-    meters: tuple[Literal["IN", "CIN", "OUT", "BLD", "GPU_H"], ...] = Field(min_length=1)
+    instrument: str = ""
+    instruments: tuple[str, ...] = ()
+    meters: tuple[Meter, ...] = Field(min_length=1)
     classes: tuple[str, ...] = Field(min_length=1)
     tenor: Literal["on_demand", "spot"] = "on_demand"
     region: str = "GLB"
     regions: tuple[str, ...] = ()
     currencies: tuple[Literal["USD", "CNY"], ...] = ("USD",)
     small_panel: bool = False
+    parent: str | None = None
 
     def index_id(self, meter: str) -> str:
         """Return the id of one index of this file, e.g. ``TKR-glm-5-BLD``."""
@@ -64,7 +69,7 @@ class RateDefinition(_Definition):
     @property
     def index_ids(self) -> tuple[str, ...]:
         """Every index id this file defines."""
-        return tuple(self.index_id(meter) for meter in self.meters)
+        return tuple(one.index_id(meter) for one in self.each() for meter in self.meters)
 
     @model_validator(mode="after")
     def _consistent(self) -> RateDefinition:
@@ -74,10 +79,36 @@ class RateDefinition(_Definition):
             raise ValueError("GPU classes are never pooled: name exactly one")
         if self.small_panel and self.admission == "settlement":
             raise ValueError("a small panel is reference only")
+        if bool(self.instrument) == bool(self.instruments):
+            raise ValueError("name exactly one of instrument and instruments")
+        if len(set(self.instruments)) != len(self.instruments):
+            raise ValueError("an instrument stands twice in instruments")
+        if self.parent and (len(self.meters) != 1 or self.instruments):
+            raise ValueError("a parent lends to one index: one instrument, one meter")
+        if self.parent and self.parent in self.index_ids:
+            raise ValueError("an index is not its own parent")
         return self
 
+    def each(self) -> tuple[RateDefinition, ...]:
+        """Return one definition per instrument, with the digest of the file they share.
 
-class CompositeDefinition(_Definition):
+        ``{instrument}`` in the title of a file of several stands for each one's id.
+        """
+        if not self.instruments:
+            return (self,)
+        return tuple(
+            self.model_copy(
+                update={
+                    "instrument": one,
+                    "instruments": (),
+                    "title": self.title.replace("{instrument}", one),
+                }
+            )
+            for one in self.instruments
+        )
+
+
+class CompositeDefinition(BaseDefinition):
     """A composite of models: a level in points, or the unit value beside it (rulebook 13)."""
 
     family: Literal["TKX", "TEX"]
@@ -100,11 +131,10 @@ class CompositeDefinition(_Definition):
         return (self.index_id,)
 
 
-Definition = RateDefinition | CompositeDefinition
+Definition = RateDefinition | CompositeDefinition | DerivedDefinition
 
 
-def _load(file: Traversable, model: type[BaseModel]) -> Any:
-    body = file.read_bytes()
+def _load(name: str, body: bytes, model: type[BaseModel]) -> Any:
     try:
         content = tomllib.loads(body.decode("utf-8"))
         return model.model_validate({**content, "digest": hashlib.sha256(body).hexdigest()})
@@ -112,11 +142,11 @@ def _load(file: Traversable, model: type[BaseModel]) -> Any:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise DefinitionError(
-            f"{file.name}: key {key!r}: {first['msg']} (saw {first.get('input')!r}); "
+            f"{name}: key {key!r}: {first['msg']} (saw {first.get('input')!r}); "
             "correct the file or compare it with the rulebook"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{file.name}: not valid TOML: {error}") from error
+        raise DefinitionError(f"{name}: not valid TOML: {error}") from error
 
 
 def _folder() -> Traversable:
@@ -137,40 +167,62 @@ def load_methodology(version: str = IN_FORCE) -> Methodology:
     file = _folder() / f"methodology-{version}.toml"
     if not file.is_file():
         raise DefinitionError(f"methodology {version}: no file {file.name} in methodology/rules")
-    loaded: Methodology = _load(file, Methodology)
+    return parse_methodology(file.name, file.read_bytes())
+
+
+def parse_methodology(name: str, body: bytes) -> Methodology:
+    """Return the parameters that a file's bytes state; ``name`` stands in the error.
+
+    Raises:
+        DefinitionError: an unknown or missing key, or a wrong type.
+    """
+    loaded: Methodology = _load(name, body, Methodology)
     return loaded
 
 
 def load_definition(file: Traversable) -> Definition:
-    """Return one definition from its TOML file.
+    """Return one definition from its TOML file; raises as :func:`parse_definition`."""
+    return parse_definition(file.name, file.read_bytes())
+
+
+def parse_definition(name: str, body: bytes) -> Definition:
+    """Return the definition that a file's bytes state; ``name`` stands in the error.
 
     Raises:
         DefinitionError: malformed, unknown key, unknown family, contradicting keys.
     """
     try:
-        family = tomllib.loads(file.read_text("utf-8")).get("family")
+        family = tomllib.loads(body.decode("utf-8")).get("family")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{file.name}: not valid TOML: {error}") from error
+        raise DefinitionError(f"{name}: not valid TOML: {error}") from error
     models: dict[object, type[BaseModel]] = {
         "TKR": RateDefinition,
         "GPR": RateDefinition,
         "TKX": CompositeDefinition,
         "TEX": CompositeDefinition,
+        "SPK": SpreadDefinition,
+        "USE": UsageDefinition,
+        "QAX": QualityDefinition,
     }
     if family not in models:
         raise DefinitionError(
-            f"{file.name}: key 'family': {family!r} is none of {sorted(map(str, models))}"
+            f"{name}: key 'family': {family!r} is none of {sorted(map(str, models))}"
         )
-    loaded: Definition = _load(file, models[family])
+    loaded: Definition = _load(name, body, models[family])
     return loaded
 
 
-def _files() -> Iterator[Traversable]:
+PAST = "past"
+"""Folder of ``rules`` that holds what is no longer in force; see ``methodology.rulebooks``."""
+
+
+def _files() -> Iterator[tuple[str, Traversable]]:
+    """Yield path and file of every definition in force, in order of path."""
     for folder in sorted(_folder().iterdir(), key=lambda item: item.name):
-        if folder.is_dir():
+        if folder.is_dir() and folder.name != PAST:
             for file in sorted(folder.iterdir(), key=lambda item: item.name):
                 if file.name.endswith(".toml"):
-                    yield file
+                    yield f"{folder.name}/{file.name}", file
 
 
 @cache
@@ -180,43 +232,75 @@ def load_definitions() -> tuple[Definition, ...]:
     Raises:
         DefinitionError: one of the files is wrong, or two define the same index id.
     """
-    files = list(_files())
-    found = tuple(load_definition(file) for file in files)
+    return all_of((file.name, load_definition(file)) for _, file in _files())
+
+
+def all_of(found: Iterable[tuple[str, Definition]]) -> tuple[Definition, ...]:
+    """Return definitions given with the names of their files, once no id stands twice.
+
+    A file of several instruments gives one definition for each (rulebook 1.4).
+
+    Raises:
+        DefinitionError: two files define the same index id, or a parent is no rate index of the
+            same session.
+    """
     seen: dict[str, str] = {}
-    for file, definition in zip(files, found, strict=True):
+    kept: list[Definition] = []
+    for name, definition in found:
         for index_id in definition.index_ids:
             if index_id in seen:
                 raise DefinitionError(
-                    f"{file.name}: {index_id} is defined twice, first by {seen[index_id]}: remove "
+                    f"{name}: {index_id} is defined twice, first by {seen[index_id]}: remove "
                     "one of the files or change its instrument, meters or suffix"
                 )
-            seen[index_id] = file.name
-    return found
+            seen[index_id] = name
+        kept += definition.each() if isinstance(definition, RateDefinition) else (definition,)
+    _check_parents(kept)
+    return tuple(kept)
+
+
+def _check_parents(found: Iterable[Definition]) -> None:
+    rates = [d for d in found if isinstance(d, RateDefinition)]
+    sessions = {name: d.session for d in rates for name in d.index_ids}
+    for child in rates:
+        if child.parent and sessions.get(child.parent) != child.session:
+            raise DefinitionError(
+                f"{child.index_ids[0]}: parent {child.parent!r} is no rate index of session "
+                f"{child.session}; name one that is, or leave the key out"
+            )
+
+
+def rule_bodies() -> dict[str, bytes]:
+    """Return the bytes of every rule file in force by its path below ``rules``, sorted."""
+    found = {f.name: f.read_bytes() for f in _folder().iterdir() if f.name.endswith(".toml")}
+    found |= {path: file.read_bytes() for path, file in _files()}
+    return dict(sorted(found.items()))
 
 
 def frozen_listing() -> str:
     """Return the digests of all rule files as text, one ``<sha256>  <path>`` line each, sorted."""
-    files = [("", file) for file in _folder().iterdir() if file.name.endswith(".toml")]
-    for folder in _folder().iterdir():
-        if folder.is_dir():
-            files += [(f"{folder.name}/", f) for f in folder.iterdir() if f.name.endswith(".toml")]
-    lines = (
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {prefix}{file.name}\n"
-        for prefix, file in files
+    return "".join(
+        f"{hashlib.sha256(body).hexdigest()}  {path}\n" for path, body in rule_bodies().items()
     )
-    return "".join(sorted(lines, key=lambda line: line[66:]))
 
 
 __all__ = [
     "IN_FORCE",
+    "PAST",
     "Admission",
     "CompositeDefinition",
     "Definition",
+    "DerivedDefinition",
     "Methodology",
+    "QualityDefinition",
     "RateDefinition",
     "SessionId",
+    "all_of",
     "frozen_listing",
     "load_definition",
     "load_definitions",
     "load_methodology",
+    "parse_definition",
+    "parse_methodology",
+    "rule_bodies",
 ]

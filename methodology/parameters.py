@@ -104,6 +104,7 @@ class Waterfall(Strict):
     model_daily_limit: Ratio
     model_max_days: int
     carry_max_days: int
+    notice_days: int | None = None
 
 
 class Imputation(Strict):
@@ -163,6 +164,19 @@ class CompositeRules(Strict):
     quantity_decimals: int
 
 
+class Evidence(Strict):
+    """What evidence and which rights a price needs (rulebook 2.6, 2.8)."""
+
+    best_tier_only: bool
+    needs_right: bool
+
+
+class Spot(Strict):
+    """Which interruptible prices are a market's (rulebook 2.9)."""
+
+    administered_share: Ratio
+
+
 class Marketplace(Strict):
     """Representative price of a marketplace from the depth it shows (rulebook 4.5)."""
 
@@ -211,7 +225,22 @@ class Resistance(Strict):
     alert_ratio: Ratio
 
 
-LATER = ("marketplace", "tiers", "continuity", "quality_adjusted", "resistance")
+class Change(Strict):
+    """What a version that may change a value must show for itself (rulebook 23.3).
+
+    ``evidence``: SHA-256 of the table that compares both versions on the days of the parallel run.
+    """
+
+    consultation: str = Field(min_length=1)
+    consultation_from: date
+    consultation_to: date
+    notice: date
+    parallel_from: date
+    parallel_to: date
+    evidence: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+LATER = ("evidence", "spot", "marketplace", "tiers", "continuity", "quality_adjusted", "resistance")
 """Tables that version 1.0.0 did not have."""
 
 
@@ -235,11 +264,14 @@ class Methodology(Strict):
     fx: Fx
     composite: CompositeRules
     blend: dict[str, dict[str, int]]
+    evidence: Evidence | None = None
+    spot: Spot | None = None
     marketplace: Marketplace | None = None
     tiers: Tiers | None = None
     continuity: Continuity | None = None
     quality_adjusted: QualityAdjusted | None = None
     resistance: Resistance | None = None
+    change: Change | None = None
     digest: str
 
     @model_validator(mode="after")

@@ -223,6 +223,7 @@ def test_the_frozen_listing_is_the_digest_of_every_file() -> None:
     shipped = {
         str(f.relative_to(RULES)): hashlib.sha256(f.read_bytes()).hexdigest()
         for f in RULES.rglob("*.toml")
+        if "past" not in f.relative_to(RULES).parts
     }
     assert told == shipped
     assert list(told) == sorted(told)
