@@ -51,6 +51,22 @@ class Ledger:
         content: Row = json.loads(body)
         return content
 
+    def resistance(self, record: Row) -> Row | None:
+        """Return what one seller could do to a fixing's value; ``None`` where it is not stated.
+
+        The newest artefact of the fixing's own manifest that has a line for it.
+        """
+        made = [
+            r
+            for (kind, _), r in self.published.batches.items()
+            if kind == "resistance" and r["manifest"]["sha256"] == record["manifest"]["sha256"]
+        ]
+        for batch in sorted(made, key=lambda r: -r["seq"]):
+            for line in self.lines(batch, "artefact"):
+                if all(line[k] == record[k] for k in ("index_id", "session", "ref_date")):
+                    return line
+        return None
+
     def rejections(self) -> list[Row]:
         """Return the rows the newest manifest's intake refused."""
         manifest = self.manifest()
@@ -176,7 +192,7 @@ def fixing_of(ledger: Ledger, index_id: str, day: date | None, revision: int | N
 
 
 def shown(ledger: Ledger, record: Row) -> Row:
-    """Return everything to say of one fixing: record, panel, refused offers, flags, proof."""
+    """Return everything to say of one fixing: record, panel, refusals, flags, resistance, proof."""
     rows = ledger.lines(record, "contributions")
     family = family_of(record["index_id"])
     definition = definitions_by_id().get(record["index_id"])
@@ -186,6 +202,7 @@ def shown(ledger: Ledger, record: Row) -> Row:
         "panel": _panel(rows, family),
         "refused": _refused(rows),
         "flags": {code: words.say(code, words.FLAGS) for code in record["flags"]},
+        "resistance": ledger.resistance(record),
         "log_size": ledger.log.size,
         "log_root": ledger.log.root.hex(),
     }

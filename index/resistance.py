@@ -121,6 +121,7 @@ def _line(level: str, value: str | None) -> Row:
     """Return a line without figures: a carried value, and what every other line starts from."""
     return {
         "value": value, "waterfall": level, "estimator": None, "members": 0,
+        "own_move_pct": None,
         "mi1_pct": None, "mi1_ln": None, "mi1_group": None, "mi1_is_unbounded": False,
         "mi2_pct": None, "mi2_ln": None, "mi2_groups": [], "mi2_is_unbounded": False,
         "breakdown_share": None, "breakdown_groups": None, "breakdown_weight": None,
@@ -143,6 +144,7 @@ def _shape(panel: Panel, limits: Resistance) -> Row:
     pair = power.worst_pair(panel, limits.pair_groups)
     broken = power.breakdown(panel)
     told: Row = {"estimator": panel.estimator, "members": len(panel.groups)}
+    told["own_move_pct"] = _percent(limits.own_move)
     if worst is not None:
         told |= _case("mi1", base, worst[1]) | {"mi1_group": panel.groups[worst[0]]}
     if pair is not None:
@@ -358,6 +360,7 @@ def _composite_line(
     return line | {
         "estimator": "fixed_quantities",
         "members": len(shares),
+        "own_move_pct": _percent(limits.own_move),
         "mi1_group": top,
         "mi1_is_unbounded": True,
         "mi2_groups": order[:2] if len(order) > 1 else [],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from rich.text import Text
 
 from index import words
 from index.config import Settings
-from index.reading import Row, family_of
+from index.publication.record import ratio_text
+from index.reading import Row, family_of, nano
 from index.terminal import DIM, HEAD, WARN, Screen, table
 
 
@@ -43,6 +45,7 @@ def fixing(screen: Screen, told: Row, settings: Settings, every: bool) -> None:
     screen.pair("weights", basis, (version, DIM))
     _panel(screen, told, every)
     _refused(screen, told["refused"], every)
+    _resistance(screen, told["resistance"], every)
     screen.line()
     screen.line(("Flags", HEAD))
     for code, means in told["flags"].items():
@@ -130,6 +133,91 @@ def _refused(screen: Screen, refused: Sequence[Row], every: bool) -> None:
             made = table([("", "~")], [[Text(names, DIM)]], indent=8)
             made.show_header = False
             screen.grid(made)
+
+
+NO_BOUND = "no bound"
+
+
+def _resistance(screen: Screen, told: Row | None, every: bool) -> None:
+    """Print what one seller could do to the value (rulebook 16); nothing where it is not stated."""
+    if told is None or not told["groups"]:
+        return
+    rows = sorted(told["groups"], key=_own_influence)
+    screen.line()
+    screen.line(("Resistance", HEAD), ("   what one seller could do to this value", DIM))
+    columns = [
+        ("provider", "<"),
+        (f"own price ±{_whole(told['own_move_pct'])} %", ">"),
+        ("any price %", ">"),
+        ("left out %", ">"),
+    ]
+    cells: list[list[str | Text]] = [
+        [
+            r["group"],
+            f"{_short(r['own_down_pct'])} / {_short(r['own_up_pct'])}",
+            NO_BOUND if r["is_unbounded"] else _short(r["any_price_pct"]),
+            _short(r["left_out_pct"]),
+        ]
+        for r in (rows if every else rows[:3])
+    ]
+    screen.grid(table(columns, cells))
+    if not every and len(rows) > 3:
+        screen.line((f"  and {len(rows) - 3} more; --all lists them", DIM))
+    for name, meaning, who in (
+        ("mi1", "one, any price", told["mi1_group"]),
+        ("mi2", "two together", ", ".join(told["mi2_groups"])),
+    ):
+        if who:
+            far = NO_BOUND if told[f"{name}_is_unbounded"] else f"{_short(told[f'{name}_pct'])} %"
+            screen.pair(meaning, far, (f"   {who}", DIM))
+    if told["breakdown_groups"]:
+        share = 100 * Fraction(told["breakdown_weight"])
+        weight = ratio_text(share.numerator, share.denominator, 2)
+        who = "group has" if told["breakdown_groups"] == 1 else "groups have"
+        screen.pair(
+            "breakdown", f"{told['breakdown_groups']} {who} {weight} % of the weight",
+            ("   and move it without bound", DIM),
+        )  # fmt: skip
+    if told["cost_per_unit_min"]:
+        screen.pair("cost", *_cost(told))
+    if told["weights"]:
+        w = told["weights"]
+        band = (f"   width {_short(w['width_pct'], signed=False)} %", DIM)
+        alarm = ("   beyond the limit", WARN) if w["weights_divergence"] else ""
+        screen.pair("weightings", f"{w['low']} – {w['high']}", band, alarm)
+
+
+def _own_influence(row: Row) -> tuple[Fraction, str]:
+    moves = [abs(Fraction(row[f"own_{way}_pct"])) for way in ("up", "down")]
+    return -max(moves), row["group"]
+
+
+def _short(text: str | None, *, signed: bool = True) -> str:
+    """Return a percentage with two places, a sign before it; a dash for none."""
+    if text is None:
+        return "—"
+    value = Fraction(text)
+    short = ratio_text(value.numerator, value.denominator, 2)
+    return f"+{short}" if signed and value > 0 and not short.startswith("-") else short
+
+
+def _whole(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _cost(told: Row) -> list[str | tuple[str, str]]:
+    """Return the words for what a month of the target move costs and earns."""
+    percent = ratio_text(told["target_bp"], 100, 2)
+    each = nano(int(told["cost_per_unit_min"].replace(".", "")))
+    parts: list[str | tuple[str, str]] = [
+        f"{each} per unit of daily volume moves it {percent} % for {told['days']} days",
+        (f"   {told['cost_per_unit_group']}", DIM),
+    ]
+    if told["break_even_volume"]:
+        parts.append((f"   pays below {told['break_even_volume']} GPU-h a day", DIM))
+    if told["alert"]:
+        parts.append(("   gain exceeds cost", WARN))
+    return parts
 
 
 def _proof(screen: Screen, told: Row, settings: Settings) -> None:

@@ -282,6 +282,7 @@ CREATE TABLE resistance_index (
     waterfall VARCHAR NOT NULL,
     estimator VARCHAR,
     members INTEGER NOT NULL,
+    own_move_pct DECIMAL(18, 6),
     mi1_pct DECIMAL(18, 6),
     mi1_ln DECIMAL(18, 6),
     mi1_group VARCHAR,
