@@ -18,29 +18,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from methodology.definition_base import Admission, BaseDefinition, SessionId
+from methodology.derived_definitions import (
+    DerivedDefinition,
+    QualityDefinition,
+    SpreadDefinition,
+    UsageDefinition,
+)
 from methodology.errors import DefinitionError
-from methodology.parameters import Change, Methodology, Strict
+from methodology.parameters import Methodology
 
-Admission = Literal["settlement", "reference", "internal"]
-SessionId = Literal["SHA", "NYC"]
 Meter = Literal["IN", "CIN", "OUT", "BLD", "AGT", "BAT", "GPU_H"]
 
 
-class _Definition(Strict):
-    schema_id: Literal["definition/1.0"] = Field(alias="schema")
-    version: str
-    methodology: str
-    effective_from: date
-    title: str
-    session: SessionId
-    admission: Admission
-    suffix: str = ""
-    sources: tuple[str, ...] = Field(min_length=1)
-    change: Change | None = None
-    digest: str
-
-
-class RateDefinition(_Definition):
+class RateDefinition(BaseDefinition):
     """A rate index: one instrument, one or more meters, many sellers (rulebook 1.2).
 
     One file may define several meters of one instrument; each is an index of its own. A file with

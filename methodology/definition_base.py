@@ -1,0 +1,29 @@
+"""What every definition states, whatever its family (rulebook 1.4)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from methodology.parameters import Change, Strict
+
+Admission = Literal["settlement", "reference", "internal"]
+SessionId = Literal["SHA", "NYC"]
+
+
+class BaseDefinition(Strict):
+    """The keys that all definition files share."""
+
+    schema_id: Literal["definition/1.0"] = Field(alias="schema")
+    version: str
+    methodology: str
+    effective_from: date
+    title: str
+    session: SessionId
+    admission: Admission
+    suffix: str = ""
+    sources: tuple[str, ...] = Field(min_length=1)
+    change: Change | None = None
+    digest: str
