@@ -57,26 +57,52 @@ def kept_at_quantile(weight: Ints, numerator: int, denominator: int, slack: Ints
         int64 ``[..., n]``: 0, 1 (two members share a tie) or 2 (one member holds the quantile);
         all zero when no weight is positive.
     """
-    total = weight.sum(-1, keepdims=True)
-    above = np.cumsum(weight, -1) * denominator - total * numerator
-    slack = np.asarray(slack, dtype=np.int64)[..., None] * denominator
-    counted = weight > 0
-    ties = counted & (np.abs(above) <= slack) & (total > 0)
-    tied = ties.any(-1, keepdims=True)
-    at = np.where(tied, _first(ties), _first(counted & (above > 0)))
-    after = _first(counted & (np.cumsum(at, -1) > at))
-    has_next = after.any(-1, keepdims=True)
-    kept = np.where(tied & has_next, at + after, 2 * at)
-    result: Ints = kept.astype(np.int64)
+    if not weight.shape[-1]:
+        return weight.astype(np.int64)
+    upper = np.cumsum(weight, -1)
+    first, second = places_at_quantile(upper, numerator, denominator, slack)
+    place = np.arange(weight.shape[-1])
+    result: Ints = (place == first[..., None]).astype(np.int64) + (place == second[..., None])
     return result
 
 
-def _first(found: npt.NDArray[np.bool_]) -> Ints:
-    first: Ints = (found & (np.cumsum(found, -1) == 1)).astype(np.int64)
-    return first
+def places_at_quantile(
+    upper: Ints, numerator: int, denominator: int, slack: Ints | int = 0
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the two places whose mean price is the weighted quantile; mostly one place twice.
+
+    The rule is that of :func:`kept_at_quantile`, which is made from these places. Cumulative
+    weights only rise, so the first place at or above the share is found by counting those below.
+
+    Args:
+        upper: int64 ``[..., n]``, n at least 1: cumulative weights in price order.
+        numerator: share above, as ``numerator / denominator``.
+        denominator: see ``numerator``; at most 100.
+        slack: non-negative distance from the exact share still treated as a tie.
+
+    Returns:
+        Two arrays ``[...]`` of places, the second not before the first; both ``n``, which is no
+        place, when no weight is positive.
+    """
+    panels, size = upper.shape[:-1], upper.shape[-1]
+    upper = upper.reshape(-1, size)
+    total = upper[:, -1]
+    share = total * numerator
+    near = np.broadcast_to(np.asarray(slack, np.int64), panels).reshape(-1) * denominator
+    # A member without weight in front of all others has reached nothing and holds nothing.
+    below = (upper * denominator < (share - near)[:, None]) | (upper == 0)
+    first = np.count_nonzero(below, axis=-1)
+    reached = upper[np.arange(len(upper)), np.minimum(first, size - 1)]
+    tied = np.flatnonzero((reached * denominator - share <= near) & (total > 0))
+    second = first.copy()
+    if tied.size:
+        # Members without weight after the tied one repeat its cumulative weight: pass over them.
+        after = np.count_nonzero(upper[tied] <= reached[tied, None], axis=-1)
+        second[tied] = np.where(after < size, after, first[tied])
+    return first.reshape(panels), second.reshape(panels)
 
 
-def kept_trimmed(weight: Ints, trim: tuple[int, int]) -> Ints:
+def kept_trimmed(weight: Ints, trim: tuple[int, int] | tuple[Ints, Ints]) -> Ints:
     """Return kept weights of the trimmed mean: the middle of the weight, pro rata at both edges.
 
     For a trim of ``num/den`` per tail: ``k = max(0, min(den*b, (den-num)*W) - max(den*a, num*W))``
@@ -85,7 +111,8 @@ def kept_trimmed(weight: Ints, trim: tuple[int, int]) -> Ints:
 
     Args:
         weight: int64 ``[..., n]`` in price order; ``den * W`` must stay below 2**63.
-        trim: numerator and denominator of the share cut from each tail.
+        trim: numerator and denominator of the share cut from each tail; as arrays of shape
+            ``[..., 1]`` where each panel has its own.
     """
     numerator, denominator = trim
     total = weight.sum(-1, keepdims=True)
@@ -146,3 +173,24 @@ def exact_sums(price: Ints, weight: Ints) -> tuple[list[int], list[int]]:
     high = (price >> LIMB_BITS) * weight
     sums = zip(high.sum(-1).tolist(), low.sum(-1).tolist(), strict=True)
     return [(h << LIMB_BITS) + item for h, item in sums], weight.sum(-1).tolist()
+
+
+def small_sums(price: Ints, weight: Ints) -> tuple[Ints, Ints]:
+    """Return what :func:`exact_sums` returns, as int64 arrays, where every sum fits in 63 bits.
+
+    Prices in ticks are small enough for it, prices in nano-units mostly are not.
+
+    Args:
+        price: int64 ``[i, n]``, zero or more, in any unit.
+        weight: int64 ``[i, n]``, kept weights, zero or more.
+
+    Raises:
+        OverflowError: a sum of this size could pass 2**63; nothing is ever wrapped.
+    """
+    if price.size:
+        if price.min() < 0 or weight.min() < 0:
+            raise OverflowError("prices and kept weights are never negative")
+        most = int(price.max()) * int(weight.max()) * price.shape[-1]
+        if most >= 1 << 63:
+            raise OverflowError(f"a sum of products could reach {most}, beyond 63 bits")
+    return (price * weight).sum(-1), weight.sum(-1)

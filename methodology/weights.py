@@ -10,6 +10,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import isqrt
 
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
 WEIGHT_UNITS = 10**8
 """Units in a weight of one."""
 
@@ -118,3 +124,126 @@ def panel_weights(
     base = [root_volume(v) for v in filled] if rooted else filled
     members = sum(1 for v in base if v > 0) or len(base)
     return publish_weights(capped_shares(base, cap_for(members, cap_floor, cap_numerator)))
+
+
+MAX_FAST_VOLUME = 10**15
+"""Volumes up to here are weighed in 64 bits; a panel with a larger one takes the slower road."""
+
+_FAST = 1 << 61
+"""Bound on a common denominator of shares that leaves room for a remainder and its correction."""
+
+
+def root_volumes(volumes: Ints) -> Ints:
+    """Return :func:`root_volume` of each volume, none above :data:`MAX_FAST_VOLUME`.
+
+    A floating square root only proposes the root, off by one at most. What decides is the exact
+    difference ``v * 10**12 - r * r``: it is below 2**47, so 64 bits hold it although both of its
+    terms wrap around.
+
+    Raises:
+        ValueError: a volume is negative or too large for this road.
+    """
+    if volumes.size and (volumes.min() < 0 or volumes.max() > MAX_FAST_VOLUME):
+        raise ValueError(f"volumes here are 0 to {MAX_FAST_VOLUME}")
+    root = np.floor(np.sqrt(volumes) * 10**6).astype(np.int64)
+    off = volumes * ROOT_SCALE - root * root
+    result: Ints = root - (off < 0) + (off > 2 * root)
+    return result
+
+
+def panel_weights_many(
+    volumes: Ints, present: Bools, *, rooted: bool, caps: tuple[Ints, Ints]
+) -> Ints:
+    """Return published weights of many panels at once: :func:`panel_weights`, row by row.
+
+    Args:
+        volumes: int64 ``[i, n]``, zero or more, known for whoever is present.
+        present: bool ``[i, n]``: who is in the panel; the others get weight zero.
+        rooted: take square roots first.
+        caps: numerator and denominator of each panel's cap, int64 ``[i]``, positive, the
+            denominator at most 4096; see :func:`cap_for`.
+
+    Returns:
+        int64 ``[i, n]`` in units of 1e-8; each row sums to 10**8, or to 0 if nobody is present.
+
+    Raises:
+        ValueError: a volume is negative, or a cap is not positive or too finely stated.
+    """
+    size = volumes.shape[:1]
+    top, bottom = (np.broadcast_to(part, size).astype(np.int64) for part in caps)
+    if not volumes.size:
+        return np.zeros(volumes.shape, np.int64)
+    if min(top.min(), bottom.min()) <= 0 or max(top.max(), bottom.max()) > 4096:
+        raise ValueError("a cap is a positive fraction with terms of at most 4096")
+    shown = np.where(present, volumes, 0)
+    if shown.min() < 0:
+        raise ValueError(f"a volume is never negative, got {shown.min()}")
+    is_large = shown.max(-1) > MAX_FAST_VOLUME
+    shown[is_large] = 0
+    base = root_volumes(shown) if rooted else shown
+    base = np.where((base.max(-1) == 0)[:, None], present, base)
+    # Equal shares where the cap cannot hold: ones under a cap of one are just that.
+    positive = base > 0
+    cannot = top * np.count_nonzero(positive, axis=-1) <= bottom
+    base = np.where(cannot[:, None], positive, base).astype(np.int64)
+    top, bottom = np.where(cannot, 1, top), np.where(cannot, 1, bottom)
+    is_large |= base.sum(-1, dtype=np.float64) * np.maximum(top, bottom) >= _FAST
+    base[is_large] = 0
+    units = _publish_many(*_cap_many(base, top, bottom))
+    for i in np.flatnonzero(is_large).tolist():
+        here = np.flatnonzero(present[i])
+        listed = [int(v) for v in volumes[i, here]]
+        listed = [root_volume(v) for v in listed] if rooted else listed
+        limit = Fraction(int(caps[0][i]), int(caps[1][i]))
+        units[i, here] = publish_weights(capped_shares(listed, limit))
+    return units
+
+
+def _cap_many(base: Ints, top: Ints, bottom: Ints) -> tuple[Ints, Ints]:
+    """Return shares as numerators ``[i, n]`` over one denominator a row, none above its cap.
+
+    The rounds of :func:`capped_shares`. In a row with f members at the cap the others share
+    ``bottom - top * f`` of ``bottom`` in proportion to their base.
+    """
+    loose = base.copy()
+    total = loose.sum(-1)
+    left = bottom.copy()
+    busy = np.arange(len(base))
+    while busy.size:
+        over = loose[busy] * left[busy, None] > (top[busy] * total[busy])[:, None]
+        is_over = over.any(-1)
+        busy, over = busy[is_over], over[is_over]
+        loose[busy] = np.where(over, 0, loose[busy])
+        total[busy] = loose[busy].sum(-1)
+        left[busy] -= top[busy] * np.count_nonzero(over, axis=-1)
+    at_cap = (base > 0) & (loose == 0)
+    shares: Ints = np.where(at_cap, (top * total)[:, None], loose * left[:, None])
+    return shares, np.maximum(1, bottom * total)
+
+
+def _publish_many(shares: Ints, whole: Ints) -> Ints:
+    """Return :func:`publish_weights` of each row of ``shares / whole``; a row of zeros stays.
+
+    The quotient is proposed by floats, off by one at most, and settled by its exact remainder,
+    which 64 bits hold although the product it comes from wraps around.
+    """
+    wholes = whole[:, None]
+    units = np.floor(shares * (WEIGHT_UNITS / whole)[:, None]).astype(np.int64)
+    rest = shares * WEIGHT_UNITS - units * wholes
+    step = (rest >= wholes).astype(np.int64) - (rest < 0)
+    units += step
+    rest -= step * wholes
+    missing = np.where(shares.any(-1), WEIGHT_UNITS - units.sum(-1), 0)
+    size = shares.shape[-1]
+    ranked = np.sort(rest, axis=-1)
+    place = np.minimum(size - missing, size - 1)[:, None]
+    least = np.take_along_axis(ranked, place, -1)
+    least[missing == 0] = np.iinfo(np.int64).max
+    more = rest >= least
+    tied = np.flatnonzero(np.count_nonzero(more, axis=-1) > missing)
+    if tied.size:  # equal remainders go to the earlier member
+        larger, equal = rest[tied] > least[tied], rest[tied] == least[tied]
+        spare = missing[tied] - np.count_nonzero(larger, axis=-1)
+        more[tied] = larger | (equal & (np.cumsum(equal, -1) <= spare[:, None]))
+    result: Ints = units + more
+    return result
