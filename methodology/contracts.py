@@ -175,6 +175,8 @@ class Contract(Strict):
             raise ValueError("settles_on goes with label settlement, and only there")
         if not self.indices:
             raise ValueError("a contract names at least one index")
+        if len(set(self.indices)) < len(self.indices):
+            raise ValueError("an index is named twice")
         admissions = {i: d.admission for d in load_definitions() for i in d.index_ids}
         for index_id in self.indices:
             wanted = "settlement" if index_id == self.settles_on else "reference"

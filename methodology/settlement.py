@@ -8,7 +8,7 @@ No calendar library, no clock, no ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -291,8 +291,3 @@ def decide(
         return "NO_DETERMINATION"
     rounded = Fraction(round_half_up(units * 10**places, 10**decimals), 10**places)
     return "YES" if rounded > strike else "NO"
-
-
-def sequence_before(days: Sequence[date], first: date) -> Iterator[date]:
-    """Yield those of the given days that precede ``first``, the latest first."""
-    yield from sorted((day for day in days if day < first), reverse=True)
