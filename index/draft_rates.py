@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
@@ -20,7 +20,8 @@ from methodology.definition import Methodology, RateDefinition
 from methodology.determination import leave_one_out
 from methodology.estimators import kept_at_quantile
 from methodology.fx import Fx
-from methodology.series import Plan, Series
+from methodology.rights import load_rights
+from methodology.series import PanelState, Plan, Series
 from methodology.units import round_half_up
 
 
@@ -52,6 +53,7 @@ def draft_rate(
     told = series.contributions(p.index_id, day, chosen.offers)
     width = len(series.groups[i])
     price, weight = series.price[d, i, :width], series.used_weight[d, i, :width]
+    state = series.states.get((p.index_id, day.toordinal()))
     status = told.filter(pl.col("status") != "REFUSED")
     counted = status.filter(pl.col("status").is_in(["OBSERVED", "HELD"]))
     units, decimals = row["value_units"], p.decimals
@@ -71,8 +73,10 @@ def draft_rate(
         "n_sources": counted["source"].n_unique(),
         "n_providers": counted["group"].n_unique(),
         "waterfall": row["waterfall"],
-        "weight_share": decimal_text(row["weight"], 8),
-        "fresh_share": ratio_text(row["fresh"], row["weight"] or 1, 8),
+        "weight_share": decimal_text(row["weight"], rules.precision.weight_decimals),
+        "fresh_share": ratio_text(
+            row["fresh"], row["weight"] or 1, rules.precision.weight_decimals
+        ),
         **_history(mine, day, units, decimals),
         **_distribution(price, weight, decimals, is_valued),
         **_band(price, weight, vintage.estimator if vintage else None, decimals, is_valued),
@@ -92,16 +96,24 @@ def draft_rate(
         ("CONFIRMED_SAME_PATH", row["is_confirmed_same_path"]),
         ("SMALL_PANEL", definition.small_panel),
         ("NO_FX", is_valued and "CNY" in definition.currencies and not fields["alt"]),
+        ("OVERSIGHT_NOTICE", _needs_notice(state, rules)),
     ]
     fields["no_fix_reason"] = _why_none(row, chosen.offers, definition, rules, vintage is None)
-    state = series.states.get((p.index_id, day.toordinal()))
     return Draft(
         chosen,
         fields,
         to_lines(told),
-        canonical(asdict(state) if state else {"index_id": p.index_id}) + b"\n",
+        canonical(state.as_record() if state else {"index_id": p.index_id}) + b"\n",
         tuple(name for name, is_on in flags if is_on),
     )
+
+
+def _needs_notice(state: PanelState | None, rules: Methodology) -> bool:
+    """Return whether no value was determined for so many days in a row (rulebook 10.6)."""
+    days = rules.waterfall.notice_days
+    if state is None or days is None or not state.value_day:
+        return False
+    return state.ref_day - state.value_day >= days
 
 
 def _has_outlier(price: Any, weight: Any, rules: Methodology) -> bool:
@@ -248,6 +260,11 @@ def _grade(
     return {"grade": found.grade, "grade_components": found.as_record()}
 
 
+def _shows_depth(definition: RateDefinition) -> bool:
+    lines = load_rights()
+    return any(s in lines and lines[s].depth for s in definition.sources)
+
+
 def _why_none(
     row: Mapping[str, Any],
     offers: pl.DataFrame,
@@ -260,6 +277,10 @@ def _why_none(
     if not row["is_covered"]:
         return "no coverage: the sources do not speak about this day"
     reasons = offers["reason"].drop_nulls().to_list()
+    if rules.marketplace and "MKT" in definition.classes and not _shows_depth(definition):
+        return "no admitted source shows verified depth (rulebook 4.5)"
+    if reasons and set(reasons) <= {"NO_RIGHT_TO_USE", "NO_RIGHT_TO_REDISTRIBUTE"}:
+        return "no source with the right that this print needs (rulebook 2.8)"
     if (
         offers.height
         and offers["reason"].null_count() == 0
@@ -273,5 +294,5 @@ def _why_none(
         return f"no panel yet: never {need} groups at once (rulebook 8.1)"
     if row["groups"] < need:
         return f"{row['groups']} groups < {need} (rulebook 10.2)"
-    share = decimal_text(row["weight"], 8)
+    share = decimal_text(row["weight"], rules.precision.weight_decimals)
     return f"{row['groups']} groups with {share} of the weight (rulebook 10.2)"

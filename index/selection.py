@@ -61,7 +61,7 @@ def offers_of(
             if not isinstance(definition, RateDefinition) or definition.session != session:
                 continue
             meter = next(m for m in definition.meters if definition.index_id(m) == name)
-            rows = panels.candidates(table, definition, meter, inputs.is_live)
+            rows = panels.candidates(table, definition, meter, inputs.is_live, rules)
             found[name] = rows.filter(pl.col("day") == ordered.index(day)).drop("day")
     return found
 

@@ -100,13 +100,19 @@ class RateDefinition(BaseDefinition):
 
 
 class CompositeDefinition(BaseDefinition):
-    """A composite of models: a level in points, or the unit value beside it (rulebook 13)."""
+    """A composite of models: a level in points, or the unit value beside it (rulebook 13).
+
+    ``tier``, ``open_weights`` and ``domiciles`` say which models it is of (13.8); without them,
+    all of them.
+    """
 
     family: Literal["TKX", "TEX"]
     segment: str
-    meter: Literal["BLD"] | None = None
+    meter: Literal["IN", "CIN", "OUT", "BLD", "AGT", "MIX"] | None = None
     currency: Literal["USD", "CNY"]
     domiciles: tuple[str, ...] = ()
+    tier: Literal["frontier", "mid", "small"] | None = None
+    open_weights: bool | None = None
     volume_source: str
     inception: date
 
@@ -120,6 +126,12 @@ class CompositeDefinition(BaseDefinition):
     def index_ids(self) -> tuple[str, ...]:
         """The one id, as a tuple."""
         return (self.index_id,)
+
+    @model_validator(mode="after")
+    def _metered(self) -> CompositeDefinition:
+        if (self.family == "TKX") != (self.meter is not None):
+            raise ValueError("TKX has one meter, TEX none")
+        return self
 
 
 Definition = RateDefinition | CompositeDefinition | DerivedDefinition

@@ -59,8 +59,9 @@ class State:
     the price that stood in the last determined value; ``seen_day``: last day the group counted;
     ``sighted_day``: last day it showed any price, held or refused ones included; ``held``: days
     held so far; ``excluded``: out by the gross-error screen; ``dropped``: out of the vintage for
-    good; ``value_day``: day of the last determined value per index; ``carried``: consecutive
-    repeated values.
+    good; ``value_day``: day of the last determined value per index; ``carried`` and ``modelled``:
+    days since then on which the value was repeated, or moved with the parent (rulebook 10.4);
+    ``parent_value``: the parent's published value in units, 0 unless it was FULL or REDUCED.
     """
 
     previous: Ints
@@ -73,6 +74,8 @@ class State:
     dropped: Bools
     value_day: Ints
     carried: Ints
+    modelled: Ints
+    parent_value: Ints
 
     @classmethod
     def empty(cls, indices: int, groups: int) -> State:
@@ -89,6 +92,8 @@ class State:
             dropped=np.zeros(shape, np.bool_),
             value_day=np.full(indices, NEVER, np.int64),
             carried=np.zeros(indices, np.int64),
+            modelled=np.zeros(indices, np.int64),
+            parent_value=np.zeros(indices, np.int64),
         )
 
 
@@ -112,7 +117,9 @@ class Frozen:
     """The panels in force today as arrays, and the rules that hold for each index.
 
     ``weight``: units of 1e-8, 0 for non-members; ``estimator``: codes of ``estimators.CODES``;
-    ``volumes``: per index the volumes behind the weights in group order of the vintage.
+    ``volumes``: per index the volumes behind the weights in group order of the vintage;
+    ``parent``: per index the place of the index that lends its movement, -1 for none; ``None``
+    when no index has a parent.
     """
 
     weight: Ints
@@ -123,6 +130,7 @@ class Frozen:
     is_covered: Bools
     vintages: Sequence[Vintage | None]
     places: Sequence[npt.NDArray[np.intp]]
+    parent: npt.NDArray[np.intp] | None = None
 
 
 @dataclass
@@ -195,14 +203,17 @@ def determine(
         day, accepted, counted, status, reason, frozen, state, valued, rules
     )
     numerator, denominator, kept = estimate(filled, used_weight, frozen.estimator, valued)
-    may_carry = (
-        frozen.is_covered
-        & ~valued
-        & (total > 0)
-        & (state.value_day == day - 1 - state.carried)
-        & (state.carried < rules.waterfall.carry_max_days)
+    is_unbroken = state.value_day == day - 1 - state.carried - state.modelled
+    may_model, may_carry = waterfall.without_value(
+        level,
+        frozen.is_covered & ~valued & (total > 0) & is_unbroken,
+        state.modelled,
+        state.carried,
+        frozen.parent,
+        state.parent_value,
+        rules.waterfall,
     )
-    level[may_carry] = waterfall.CARRY
+    level[may_model], level[may_carry] = waterfall.MODEL, waterfall.CARRY
     newly_dropped = covered & (status == DROPPED) & (reason == R_TOO_LONG)
     result = Day(
         level=level,
@@ -232,7 +243,9 @@ def determine(
         excluded=np.where(observed, excluded, state.excluded),
         dropped=state.dropped | newly_dropped,
         value_day=np.where(valued, day, state.value_day),
-        carried=np.where(may_carry, state.carried + 1, 0),
+        carried=np.where(may_carry, state.carried + 1, np.where(may_model, state.carried, 0)),
+        modelled=np.where(may_model, state.modelled + 1, np.where(may_carry, state.modelled, 0)),
+        parent_value=np.zeros_like(state.parent_value),
     )
     return result, after
 

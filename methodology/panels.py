@@ -18,15 +18,18 @@ from typing import Any
 import polars as pl
 
 from methodology import clock
+from methodology.admission import (
+    against_on_demand,
+    outranked,
+    refusals,
+)
 from methodology.definition import Methodology, RateDefinition
 from methodology.estimators import MEDIAN, TRIM25, TRIM40
 from methodology.representative import PriceTable
+from methodology.rights import Rights, load_rights
 from methodology.weights import panel_weights
 
 BOOTSTRAP = "BOOTSTRAP"
-
-SETTLEMENT_TIERS = ("E1", "E2", "E3")
-"""Evidence a settlement print admits by itself; E4 would need an E3 beside it (rulebook 2.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,12 @@ def vintage_from_record(content: Mapping[str, Any]) -> Vintage:
 
 
 def candidates(
-    table: PriceTable, definition: RateDefinition, meter: str, needs_two_paths: bool = False
+    table: PriceTable,
+    definition: RateDefinition,
+    meter: str,
+    needs_two_paths: bool = False,
+    rules: Methodology | None = None,
+    rights: Rights | None = None,
 ) -> pl.DataFrame:
     """Return who could count for one index, one row per day, legal group and source.
 
@@ -100,6 +108,9 @@ def candidates(
         needs_two_paths: a jump is confirmed only by the seller's own date, or by another source
             that shows the same price of the group within 0.5%, as live prints require; otherwise
             a second capture of the same source confirms it too (rulebook 6.2).
+        rules: the parameters; those of 1.0.0, and ``None``, know nothing of rights, of ranks of
+            evidence, of depth and of administered spot prices (rulebook 2.6, 2.8, 2.9, 4.5).
+        rights: the register of sources; ``None`` is the packaged one.
 
     Returns:
         day, group, source, provider, listing_id, price_nano, is_confirmed, is_suspect, seen_us,
@@ -113,18 +124,12 @@ def candidates(
         & pl.col("unit").is_in(["usd_per_mtok", "usd_per_gpu_hour"]),
         meter,
     )
-    reason: Any = pl.when(~pl.col("provider_class").is_in(definition.classes)).then(
-        pl.format("CLASS_{}", pl.col("provider_class").str.to_uppercase())
-    )
-    if definition.regions:
-        reason = reason.when(~pl.col("region").is_in(definition.regions).fill_null(False)).then(
-            pl.lit("REGION_NOT_IN_INDEX")
-        )
-    if definition.admission == "settlement":
-        reason = reason.when(~pl.col("tier").is_in(SETTLEMENT_TIERS)).then(
-            pl.format("EVIDENCE_{}_NOT_ADMISSIBLE", pl.col("tier"))
-        )
-    rows = rows.with_columns(reason.otherwise(None).alias("reason"))
+    if rules and rules.spot and definition.tenor == "spot":
+        rows = against_on_demand(rows, table, definition, meter, rules.spot.administered_share)
+    reason = refusals(definition, rules, load_rights() if rights is None else rights)
+    rows = rows.with_columns(reason.alias("reason"))
+    if rules and rules.evidence and rules.evidence.best_tier_only:
+        rows = outranked(rows)
     if needs_two_paths:
         rows = _confirmed_by_another(rows)
     gpus = pl.col("gpu_count").fill_null(0)
@@ -156,6 +161,45 @@ def candidates(
     )
 
 
+def speaking(
+    admitted: pl.DataFrame, definition: RateDefinition, rights: Rights | None = None
+) -> pl.DataFrame:
+    """Return who speaks for a group, by the source that serves it: rows with a ``slot``.
+
+    A source speaks for itself. Where it has no price that counts, the group's price of *another*
+    tier speaks, of several sources the first of the definition; a source of the same tier never
+    stands in (rulebook 2.6).
+
+    Args:
+        admitted: :func:`candidates` rows without a reason.
+        definition: for the order of sources.
+        rights: tells each source's tier; ``None`` is the packaged register.
+    """
+    own = admitted.with_columns(pl.col("source").alias("slot"))
+    known = load_rights() if rights is None else rights
+    tiers = {s: known[s].tier for s in definition.sources if s in known}
+    if len(set(tiers.values()) | set(admitted["tier"].unique())) < 2:
+        return own
+    rank = {source: place for place, source in enumerate(definition.sources)}
+    slots = pl.DataFrame(
+        {"slot": list(tiers), "usual": list(tiers.values())},
+        schema={"slot": pl.String, "usual": pl.String},
+    )
+    first = (
+        admitted.sort(
+            "day",
+            "group",
+            "tier",
+            pl.col("source").replace_strict(rank, return_dtype=pl.Int64),
+        )
+        .unique(["day", "group"], keep="first", maintain_order=True)
+        .join(slots, how="cross")
+        .filter(pl.col("tier") != pl.col("usual"))
+        .join(own, on=["day", "group", "slot"], how="anti")
+    )
+    return pl.concat([own, first.select(own.columns)])
+
+
 def _confirmed_by_another(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows confirmed only by the seller's own date, or by another source within 0.5%."""
     numbered = rows.with_row_index("row")
@@ -177,7 +221,10 @@ def _confirmed_by_another(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def estimator_for(members: int, rules: Methodology) -> str:
-    """Return the estimator that a panel of this many groups calls for (rulebook 7.1)."""
+    """Return the estimator that a panel of this many groups calls for (rulebook 7.1).
+
+    Below ``estimator.median`` it is the weighted median too: the small-panel rule.
+    """
     if members >= rules.estimator.trimmed_40:
         return TRIM40
     return TRIM25 if members >= rules.estimator.trimmed_25 else MEDIAN
@@ -245,7 +292,9 @@ def freeze(
 
 def start_size(definition: RateDefinition, rules: Methodology) -> int:
     """Return how many groups a vintage needs to exist."""
-    return rules.estimator.small_panel if definition.small_panel else rules.vintage.start_groups
+    if definition.small_panel:
+        return rules.estimator.small_panel
+    return max(rules.vintage.start_groups, rules.estimator.median)
 
 
 def vintages(

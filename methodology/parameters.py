@@ -203,6 +203,7 @@ class Continuity(Strict):
     fast_entry_days: int
     extraordinary_share: Ratio
     extraordinary_days: int
+    pro_forma_days: int
 
 
 class QualityAdjusted(Strict):

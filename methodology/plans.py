@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from methodology import determination as det
-from methodology.definition import RateDefinition
+from methodology import panels
+from methodology.definition import Methodology, RateDefinition
+from methodology.errors import DefinitionError
 from methodology.estimators import Ints
 from methodology.panels import Vintage
 
@@ -51,7 +53,8 @@ class Plan:
 
     ``rows`` are :func:`panels.candidates` with refused offers kept; ``day`` counts in
     ``index_days``. ``covered`` says on which days the sources speak at all; ``needs_two_paths``
-    that jumps are confirmed as live prints require.
+    that jumps are confirmed as live prints require. ``decimals`` are the published ones;
+    ``is_ranked`` says that a price of another tier can stand in for a source (rulebook 2.6).
     """
 
     index_id: str
@@ -61,11 +64,40 @@ class Plan:
     vintages: list[Vintage | None]
     covered: npt.NDArray[np.bool_]
     needs_two_paths: bool = False
+    decimals: int = field(kw_only=True)
+    is_ranked: bool = field(kw_only=True, default=False)
 
-    @property
-    def decimals(self) -> int:
-        """Published decimals are looked up by family; see :func:`decimals_of`."""
-        return 4 if self.definition.family == "GPR" else 6
+    def speaking(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return admitted rows with the ``slot``, the serving source, that each speaks for."""
+        if self.is_ranked:
+            return panels.speaking(rows, self.definition)
+        return rows.with_columns(pl.col("source").alias("slot"))
+
+
+def decimals_of(definition: RateDefinition, rules: Methodology) -> int:
+    """Return how many decimals a rate is published with (rulebook 3.5)."""
+    precision = rules.precision
+    return precision.gpu_decimals if definition.family == "GPR" else precision.token_decimals
+
+
+def jump_ratio(p: Plan, rules: Methodology) -> tuple[int, int]:
+    """Return the jump ratio of an index as numerator and denominator (rulebook 6.2)."""
+    ratio = rules.jump.gpu_ratio if p.definition.family == "GPR" else rules.jump.token_ratio
+    return ratio.numerator, ratio.denominator
+
+
+def parents_of(plans: Sequence[Plan]) -> npt.NDArray[np.intp] | None:
+    """Return the place of each index's parent, -1 for none; ``None`` when no index has one."""
+    place = {p.index_id: n for n, p in enumerate(plans)}
+    found = []
+    for p in plans:
+        name = p.definition.parent
+        if name and name not in place:
+            raise DefinitionError(
+                f"{p.index_id}: its parent {name} is not determined in the same run; plan both"
+            )
+        found.append(place[name] if name else -1)
+    return np.array(found, np.intp) if any(one >= 0 for one in found) else None
 
 
 @dataclass(frozen=True)
@@ -75,7 +107,10 @@ class PanelState:
     ``groups`` maps a legal group to its state; prices in nano-units, days as ordinals (0: never).
     ``link_level`` (1e-4 points) and ``link_value`` (published units of the rate) are what the
     chained level multiplies; ``is_switched``: a vintage came into force and no value has linked it
-    yet; ``value`` is the last published value in units, 0 before the first.
+    yet; ``value`` is the last published value in units, 0 before the first; ``level`` the chained
+    level of the last determined one. ``modelled`` and ``parent_value`` stand for an index with a
+    parent alone (rulebook 10.4): days moved with it since the last determined value, and its own
+    published value of the day, 0 unless FULL or REDUCED.
     """
 
     index_id: str
@@ -89,6 +124,16 @@ class PanelState:
     link_value: int
     level: int
     is_switched: bool = False
+    modelled: int | None = None
+    parent_value: int | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the content of the record; what an index without a parent lacks is left out."""
+        content = asdict(self)
+        for name in ("modelled", "parent_value"):
+            if content[name] is None:
+                del content[name]
+        return content
 
 
 @dataclass
@@ -159,8 +204,10 @@ def _contributions(series: Series, i: int, d: int, today: pl.DataFrame) -> pl.Da
     )
     quoted = today.rename({"price_nano": "quoted_nano", "reason": "refusal"})
     offers = ["group", "source", "provider", "listing_id", "tier", "observation_id", "quoted_nano"]
-    chosen = quoted.filter(pl.col("refusal").is_null()).select(offers)
-    counted = members.join(chosen, on=["group", "source"], how="left")
+    admitted = quoted.filter(pl.col("refusal").is_null()).with_columns(pl.lit(d).alias("day"))
+    chosen = series.plans[i].speaking(admitted).select("slot", *offers)
+    counted = members.rename({"source": "slot"}).join(chosen, on=["group", "slot"], how="left")
+    counted = counted.with_columns(pl.coalesce("source", "slot").alias("source"))
     others = quoted.join(
         counted.filter(pl.col("observation_id").is_not_null()).select(
             "group", "source", "observation_id"

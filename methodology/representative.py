@@ -19,6 +19,9 @@ from methodology import clock
 from methodology.definition import Methodology
 from methodology.segments import DAY_US, HOUR_US, KEY, Coverage, collapse_tariffs, segments
 
+BATCH = ("BAT_IN", "BAT_OUT")
+"""Meters of batch service: input and output."""
+
 _KNOWN = ("is_confirmed", "is_official", "is_steady", "seen_us")
 """What is known of a representative price beside its figure."""
 
@@ -163,9 +166,10 @@ def blend(
 
     A blend is formed per offer from its own meters, exactly, and rounded half up once to nano
     (rulebook 2.3); a missing cached-input price counts as the input price; a missing input or
-    output price means no blend. ``is_suspect`` marks every meter of an offer whose output price
-    is below half its input price (rulebook 6.1). A blend is ``is_official`` when one of its
-    meters has the seller's own date and each other one too, or has not moved lately.
+    output price means no blend. A blend of batch meters is formed from these alone.
+    ``is_suspect`` marks every meter of an offer whose output price is below half its input price,
+    and a batch blend whose own two are so (rulebook 6.1). A blend is ``is_official`` when one of
+    its meters has the seller's own date and each other one too, or has not moved lately.
 
     Args:
         prices: the output of :func:`representative_prices`.
@@ -181,15 +185,11 @@ def blend(
         meter: prices.filter(pl.col("meter") == meter)
         .drop("meter")
         .rename({c: f"{c}_{meter}" for c in ("price_nano", *_KNOWN, "piece")})
-        for meter in ("IN", "CIN", "OUT")
+        for meter in ("IN", "CIN", "OUT", *BATCH)
     }
-    pairs = legs["IN"].join(legs["OUT"], on=offer, how="inner")
-    pairs = pairs.join(legs["CIN"], on=offer, how="left")
-    least = rules.bounds.out_to_in_min
-    out, inp = pl.col("price_nano_OUT"), pl.col("price_nano_IN")
-    pairs = pairs.with_columns(
-        (out * least.denominator < inp * least.numerator).alias("is_suspect"),
-        pl.col("price_nano_CIN").fill_null(inp),
+    pairs = _paired(legs["IN"], legs["OUT"], "IN", "OUT", rules)
+    pairs = pairs.join(legs["CIN"], on=offer, how="left").with_columns(
+        pl.col("price_nano_CIN").fill_null(pl.col("price_nano_IN")),
         *(pl.col(f"{c}_CIN").fill_null(pl.col(f"{c}_IN")) for c in _KNOWN),
         pl.col("piece_CIN").fill_null(pl.col("piece_IN")),
     )
@@ -204,8 +204,12 @@ def blend(
     for name, shares in parts.items():
         whole = sum(shares.values())
         total = pl.sum_horizontal(pl.col(f"price_nano_{m}") * n for m, n in shares.items())
+        is_batch = set(shares) <= set(BATCH)
+        formed = pairs
+        if is_batch:
+            formed = _paired(legs[BATCH[0]], legs[BATCH[1]], *BATCH, rules)
         blends.append(
-            pairs.select(
+            formed.select(
                 "offer",
                 pl.lit(name).alias("meter"),
                 "day",
@@ -224,6 +228,20 @@ def blend(
             ).select(plain.columns)
         )
     return pl.concat(blends).sort("offer", "meter", "day")
+
+
+def _paired(
+    low: pl.DataFrame, high: pl.DataFrame, inp: str, out: str, rules: Methodology
+) -> pl.DataFrame:
+    """Return offers with both meters, suspect where the output is too cheap for the input."""
+    least = rules.bounds.out_to_in_min
+    is_suspect = (
+        pl.col(f"price_nano_{out}") * least.denominator
+        < pl.col(f"price_nano_{inp}") * least.numerator
+    )
+    return low.join(high, on=["offer", "day"], how="inner").with_columns(
+        is_suspect.alias("is_suspect")
+    )
 
 
 @dataclass(frozen=True)

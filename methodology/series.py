@@ -17,7 +17,7 @@ import polars as pl
 from methodology import panels
 from methodology.definition import Methodology, RateDefinition
 from methodology.panels import Vintage
-from methodology.plans import FIXING_SCHEMA, LEVEL_BASE, PanelState, Plan, Series
+from methodology.plans import FIXING_SCHEMA, LEVEL_BASE, PanelState, Plan, Series, decimals_of
 from methodology.representative import PriceTable
 from methodology.series_run import Run
 
@@ -34,12 +34,24 @@ def plan(
     needs_two_paths: bool = False,
 ) -> Plan:
     """Return the plan of one index; arguments as in ``panels``."""
-    rows = panels.candidates(table, definition, meter, needs_two_paths)
+    rows = panels.candidates(table, definition, meter, needs_two_paths, rules)
     spoken = np.flatnonzero(covered).tolist()
     admitted = rows.filter(pl.col("reason").is_null() & pl.col("day").is_in(spoken))
     frozen = panels.vintages(admitted, index_days, definition, rules, volumes, known)
     name = definition.index_id(meter)
-    return Plan(name, meter, definition, rows, frozen, covered, needs_two_paths)
+    decimals = decimals_of(definition, rules)
+    by_tier = bool(rules.evidence and rules.evidence.best_tier_only)
+    return Plan(
+        name,
+        meter,
+        definition,
+        rows,
+        frozen,
+        covered,
+        needs_two_paths,
+        decimals=decimals,
+        is_ranked=by_tier,
+    )
 
 
 def determine_series(
@@ -79,6 +91,7 @@ __all__ = [
     "PanelState",
     "Plan",
     "Series",
+    "decimals_of",
     "determine_series",
     "plan",
 ]

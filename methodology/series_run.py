@@ -11,11 +11,20 @@ import numpy.typing as npt
 import polars as pl
 
 from methodology import determination as det
-from methodology import panels, screens, waterfall
+from methodology import screens, waterfall
+from methodology.admission import SETTLEMENT_TIERS
 from methodology.definition import Methodology
 from methodology.estimators import CODES, Ints
 from methodology.panels import Vintage
-from methodology.plans import FIXING_SCHEMA, LEVEL_BASE, PanelState, Plan, Series
+from methodology.plans import (
+    FIXING_SCHEMA,
+    LEVEL_BASE,
+    PanelState,
+    Plan,
+    Series,
+    jump_ratio,
+    parents_of,
+)
 from methodology.representative import HOUR_US
 from methodology.units import round_half_up
 
@@ -55,7 +64,7 @@ class Run:
         self.weight = np.zeros((count, self.width), np.int64)
         self.estimator = np.zeros(count, np.int8)
         self.places: list[npt.NDArray[np.intp]] = [np.zeros(0, np.intp)] * count
-        self.jump_ratio = np.array([_jump_ratio(p, rules) for p in plans], np.int64).reshape(-1, 2)
+        self.jump_ratio = np.array([jump_ratio(p, rules) for p in plans], np.int64).reshape(-1, 2)
         self.is_small = np.array([p.definition.small_panel for p in plans], np.bool_)
         self.is_capped = np.array([p.definition.admission != "settlement" for p in plans], np.bool_)
         self.value = [0] * count
@@ -64,6 +73,8 @@ class Run:
         self.link_value = [0] * count
         self.links: dict[tuple[str, int], tuple[int, int]] = {}
         self.is_switched = [False] * count
+        self.parent = parents_of(plans)
+        self.parent_before, self.parent_day = self.state.parent_value, [0] * count
         self.used_before = self.state.used
         self.states: dict[tuple[str, int], PanelState] = {}
         self.out: list[dict[str, Any]] = []
@@ -76,16 +87,17 @@ class Run:
         column = {g: n for n, g in enumerate(self.groups[i])}
         rank = {s: n for n, s in enumerate(p.definition.sources)}
         rows = p.rows.filter(pl.col("reason").is_null() & pl.col("group").is_in(list(column)))
+        rows = p.speaking(rows)
         if rows.is_empty():
             return
         day = rows["day"].to_numpy()
         g = rows["group"].replace_strict(column, return_dtype=pl.Int64).to_numpy()
-        s = rows["source"].replace_strict(rank, return_dtype=pl.Int64).to_numpy()
+        s = rows["slot"].replace_strict(rank, return_dtype=pl.Int64).to_numpy()
         self.price[day, i, g, s] = rows["price_nano"].to_numpy()
         self.confirmed[day, i, g, s] = rows["is_confirmed"].to_numpy()
         self.suspect[day, i, g, s] = rows["is_suspect"].to_numpy()
         self.fresh[day, i, g, s] = cuts[day] - rows["seen_us"].to_numpy() <= limit
-        self.evidenced[day, i, g, s] = rows["tier"].is_in(panels.SETTLEMENT_TIERS).to_numpy()
+        self.evidenced[day, i, g, s] = rows["tier"].is_in(SETTLEMENT_TIERS).to_numpy()
 
     def load(self, index_id: str, before: PanelState) -> None:
         """Start an index from a recorded panel state."""
@@ -108,6 +120,9 @@ class Run:
         self.value[i], self.level[i] = before.value, before.level
         self.link_level[i], self.link_value[i] = before.link_level, before.link_value
         self.is_switched[i] = before.is_switched
+        self.state.modelled[i] = before.modelled or 0
+        self.state.parent_value[i] = before.parent_value or 0
+        self.parent_day[i] = before.ref_day
 
     def _install(self, i: int, vintage: Vintage) -> None:
         column = {g: n for n, g in enumerate(self.groups[i])}
@@ -193,6 +208,7 @@ class Run:
             is_covered=np.array([bool(p.covered[d]) for p in self.plans], np.bool_),
             vintages=self.vintage,
             places=self.places,
+            parent=self.parent,
         )
 
     def step(self, d: int, wanted: Collection[tuple[str, int]]) -> None:
@@ -220,9 +236,14 @@ class Run:
             any(p.needs_two_paths for p in self.plans),
         )
         self.used_before = self.state.used
+        if self.parent is not None:
+            stale = np.array([seen != ordinal - 1 for seen in self.parent_day])
+            self.state.parent_value[stale] = 0
+            self.parent_before = self.state.parent_value
         day, self.state = det.determine(ordinal, prices, self._frozen(d), self.state, self.rules)
         self.o_price[d], self.o_kept[d], self.o_weight[d] = day.price, day.kept, day.used_weight
         self.o_status[d], self.o_reason[d] = day.status, day.reason
+        self._note_parents(day, ordinal)
         for i, p in enumerate(self.plans):
             if self.vintage[i] is not None:
                 self._publishable(d, i, p, day)
@@ -233,6 +254,8 @@ class Run:
         """Record a day on which no source of any index speaks: nothing moves, nothing fixes."""
         ordinal = self.index_days[d].toordinal()
         self.state.carried[:] = 0
+        self.state.modelled[:] = 0
+        self.state.parent_value[:] = 0
         for i, p in enumerate(self.plans):
             vintage = self.vintage[i]
             if vintage is not None:
@@ -248,28 +271,31 @@ class Run:
                         "decimals": p.decimals,
                         "panel": len(vintage.groups),
                         **dict.fromkeys(("groups", "weight", "fresh", "evidenced"), 0),
-                        **dict.fromkeys(
-                            (
-                                "is_dispersed",
-                                "has_panel_break",
-                                "has_held",
-                                "has_imputed",
-                                "is_confirmed_same_path",
-                                "is_covered",
-                            ),
-                            False,
-                        ),
+                        **{n: False for n, t in FIXING_SCHEMA.items() if t == pl.Boolean},
                     }
                 )
             if (p.index_id, ordinal) in wanted:
                 self.states[p.index_id, ordinal] = self.state_of(i, ordinal)
 
+    def _units(self, i: int, day: det.Day) -> int:
+        """Return an index's determined value of the day as published units."""
+        step = 10 ** (9 - self.plans[i].decimals)
+        return round_half_up(day.numerator[i], day.denominator[i] * step)
+
+    def _note_parents(self, day: det.Day, ordinal: int) -> None:
+        """Keep what each parent published, for the move of its next day (rulebook 10.4)."""
+        self.parent_day = [ordinal] * len(self.plans)
+        if self.parent is None:
+            return
+        for i, parent in enumerate(self.parent.tolist()):
+            if parent >= 0 and day.level[parent] <= waterfall.REDUCED:
+                self.state.parent_value[i] = self._units(parent, day)
+
     def _publishable(self, d: int, i: int, p: Plan, day: det.Day) -> None:
         level = int(day.level[i])
         units: int | None = None
         if level <= waterfall.CARRIED_INPUT:
-            step = 10 ** (9 - p.decimals)
-            units = round_half_up(day.numerator[i], day.denominator[i] * step)
+            units = self._units(i, day)
             if self.link_value[i] == 0:
                 start = LEVEL_BASE * 10**self.rules.precision.level_decimals
                 self.link_level[i], self.link_value[i] = start, units
@@ -278,8 +304,17 @@ class Run:
                 self._relink(i, d, day, units)
             self.value[i] = units
             self.level[i] = round_half_up(self.link_level[i] * units, self.link_value[i])
+        elif level == waterfall.MODEL and self.parent is not None:
+            before = int(self.parent_before[i])
+            now = self._units(int(self.parent[i]), day)
+            units = waterfall.moved_with_parent(self.value[i], before, now, self.rules.waterfall)
+            self.value[i] = units
         elif level == waterfall.CARRY:
             units = self.value[i]
+        chained = self.level[i]
+        if level in (waterfall.MODEL, waterfall.CARRY) and p.definition.parent:
+            # The level of the last determined value stays what the next link starts from.
+            chained = round_half_up(self.link_level[i] * self.value[i], self.link_value[i])
         vintage = self.vintage[i]
         self.out.append(
             {
@@ -291,7 +326,7 @@ class Run:
                 "denominator": day.denominator[i],
                 "value_units": units,
                 "decimals": p.decimals,
-                "chained_level": self.level[i] if units is not None else None,
+                "chained_level": chained if units is not None else None,
                 "groups": int(day.groups[i]),
                 "panel": len(vintage.groups) if vintage else 0,
                 "weight": int(day.weight[i]),
@@ -337,6 +372,8 @@ class Run:
             link_value=self.link_value[i],
             level=self.level[i],
             is_switched=self.is_switched[i],
+            modelled=int(state.modelled[i]) if self.plans[i].definition.parent else None,
+            parent_value=int(state.parent_value[i]) if self.plans[i].definition.parent else None,
         )
 
     def result(self) -> Series:
@@ -355,8 +392,3 @@ class Run:
             states=self.states,
             links=self.links,
         )
-
-
-def _jump_ratio(p: Plan, rules: Methodology) -> tuple[int, int]:
-    ratio = rules.jump.gpu_ratio if p.definition.family == "GPR" else rules.jump.token_ratio
-    return ratio.numerator, ratio.denominator

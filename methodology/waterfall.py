@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from methodology.estimators import Ints
 from methodology.parameters import Waterfall
+from methodology.units import round_half_up
 
 LEVELS: Final = ("FULL", "REDUCED", "CARRIED_INPUT", "MODEL", "CARRY", "NO_FIX")
 """Levels in order; a code in an array is a place in this tuple."""
@@ -32,7 +33,7 @@ def level_from_inputs(
     is_capped: npt.NDArray[np.bool_],
     rules: Waterfall,
 ) -> npt.NDArray[np.int8]:
-    """Return FULL, REDUCED, CARRIED_INPUT or NO_FIX per index; CARRY is decided from the past.
+    """Return FULL, REDUCED, CARRIED_INPUT or NO_FIX per index; the past decides the others.
 
     Args:
         groups: groups seen and counted today.
@@ -69,3 +70,47 @@ def level_from_inputs(
     level[is_reduced] = REDUCED
     level[is_reduced & is_full] = FULL
     return level
+
+
+def without_value(
+    level: npt.NDArray[np.int8],
+    may: npt.NDArray[np.bool_],
+    modelled: Ints,
+    carried: Ints,
+    parent: npt.NDArray[np.intp] | None,
+    parent_value: Ints,
+    rules: Waterfall,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which indices without a value move with their parent, and which repeat the last one.
+
+    Args:
+        level: today's levels from the inputs.
+        may: no value today, and none of the days since the last determined one had none.
+        modelled: days since then that moved with the parent.
+        carried: days since then that repeated the value.
+        parent: place of each parent, -1 for none; ``None`` when no index has one.
+        parent_value: its value of the day before, 0 unless it was FULL or REDUCED.
+        rules: the limits.
+    """
+    may_model = np.zeros(level.shape, np.bool_)
+    if parent is not None:
+        lends = (parent >= 0) & (level[parent] <= REDUCED) & (parent_value > 0)
+        may_model = may & lends & (modelled < rules.model_max_days)
+    return may_model, may & ~may_model & (carried < rules.carry_max_days)
+
+
+def moved_with_parent(last: int, before: int, now: int, rules: Waterfall) -> int:
+    """Return the value of a MODEL day: the last one, moved as the parent moved (rulebook 10.4).
+
+    Args:
+        last: the last published value in units.
+        before: the parent's published value of the day before, in units.
+        now: the parent's published value of the day, in the same units.
+        rules: for the daily limit of the movement.
+    """
+    limit = rules.model_daily_limit
+    top, bottom = now, before
+    if abs(now - before) * limit.denominator > before * limit.numerator:
+        step = limit.numerator if now > before else -limit.numerator
+        top, bottom = limit.denominator + step, limit.denominator
+    return round_half_up(last * top, bottom)

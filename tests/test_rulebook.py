@@ -192,8 +192,7 @@ def test_units_of_code_agree_with_the_published_decimals() -> None:
     for family, decimals in (("GPR", precision.gpu_decimals), ("TKR", precision.token_decimals)):
         rate = next(d for d in definitions.load_definitions() if d.family == family)
         assert isinstance(rate, definitions.RateDefinition)
-        plan = series.Plan("", "", rate, schemas.empty(schemas.Observation), [], np.zeros(0, bool))
-        assert plan.decimals == decimals
+        assert series.decimals_of(rate, RULES) == decimals
 
 
 def test_first_vintage_and_first_estimator_need_the_same_groups() -> None:

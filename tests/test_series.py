@@ -69,7 +69,7 @@ def plan(panels: list[Vintage | None], prices: list[dict[str, int]]) -> Plan:
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     covered = np.ones(len(prices), np.bool_)
     index_id = DEFINITION.index_id("BLD")
-    return Plan(index_id, "BLD", DEFINITION, frame, panels, covered)
+    return Plan(index_id, "BLD", DEFINITION, frame, panels, covered, decimals=6)
 
 
 def run(
@@ -89,6 +89,7 @@ def run(
         made.rows.filter(pl.col("day") >= start).with_columns(pl.col("day") - start),
         made.vintages[start:],
         made.covered[start:],
+        decimals=made.decimals,
     )
     cuts = [DAY_US * (start + n) for n in range(count)]
     wanted = [(made.index_id, day) for day in days]
