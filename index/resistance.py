@@ -1,6 +1,6 @@
 """What one seller could do to each published value, as lines of one artefact (rulebook 16).
 
-A line is a function of determinations, selections, rules and volumes alone, so publishing and
+A line is a function of determinations, due days, rules and volumes alone, so publishing and
 verifying make the same bytes. Percentages, logarithms and money are decimal text; null is a figure
 without a bound, or one that the line says is not known.
 """
@@ -18,10 +18,9 @@ import polars as pl
 from index.ledger.canonical import canonical
 from index.outcome import CompositeSeries, Outcome
 from index.publication.record import decimal_text, ratio_text
-from index.selection import Selection
 from methodology import determination as det
 from methodology import resistance as power
-from methodology.definition import CompositeDefinition, Methodology, RateDefinition
+from methodology.definition import Definition, Methodology
 from methodology.panels import Vintage, weights_for
 from methodology.parameters import Resistance
 from methodology.plans import Plan, Series
@@ -44,15 +43,17 @@ Row = dict[str, Any]
 
 def resistance_lines(
     outcome: Outcome,
-    selections: Mapping[str, Selection],
+    due: Mapping[str, date],
+    definitions: Mapping[str, Definition],
     rules: Methodology,
     volumes: pl.DataFrame,
 ) -> bytes:
-    """Return one canonical JSON line per selected fixing that has a value, in order of index id.
+    """Return one canonical JSON line per due fixing that has a value, in order of index id.
 
     Args:
         outcome: the determinations.
-        selections: the fixings of this run.
+        due: index day of each index whose fixing cites this run's manifest.
+        definitions: by index id.
         rules: parameters; those of a version without the table ``resistance`` give no line.
         volumes: ``schemas.Volume`` rows of the intake; volumes by host are looked up there.
 
@@ -64,17 +65,17 @@ def resistance_lines(
     plans = {p.index_id: (s, p) for s in outcome.rates.values() for p in s.plans}
     sold: dict[date, dict[str, dict[str, int]]] = {}
     lines = []
-    for name in sorted(selections):
-        chosen = selections[name]
-        definition, day = chosen.definition, chosen.ref_date
+    for name, day in sorted(due.items()):
+        definition = definitions[name]
         line: Row | None = None
-        if isinstance(definition, RateDefinition):
+        if name in plans:
+            series, p = plans[name]
             if day not in sold:
                 sold[day] = host_volumes(volumes, day)
-            series, p = plans[name]
-            line = _rate_line(series, p, day, rules, sold[day].get(definition.instrument, {}))
-        elif definition.family == "TKX" and name in outcome.composites:
-            line = _composite_line(outcome.composites[name], definition, day, rules.resistance)
+            hosts = sold[day].get(p.definition.instrument, {})
+            line = _rate_line(series, p, day, rules, hosts)
+        elif name in outcome.composites:
+            line = _composite_line(outcome.composites[name], day, rules.resistance)
         if line is not None:
             key = {"schema": SCHEMA, "index_id": name, "session": definition.session}
             lines.append(canonical({**key, "ref_date": day.isoformat(), **line}) + b"\n")
@@ -324,9 +325,7 @@ def _weightings(
     }
 
 
-def _composite_line(
-    made: CompositeSeries, definition: CompositeDefinition, day: date, limits: Resistance
-) -> Row | None:
+def _composite_line(made: CompositeSeries, day: date, limits: Resistance) -> Row | None:
     """Return a composite's line: linear in every price, so a share says it all (16.7)."""
     told = made.days.get(day)
     if told is None or told.value_units is None:
@@ -337,7 +336,7 @@ def _composite_line(
     if told.waterfall in VALUED:
         for row in told.rows:
             is_rate = row["source"] == RATE_SOURCE
-            name = f"TKR-{row['model']}-{definition.meter}" if is_rate else row["developer"]
+            name = f"TKR-{row['model']}-{made.definition.meter}" if is_rate else row["developer"]
             worth[name] = worth.get(name, 0) + row["quantity_e12"] * (row["price_nano"] or 0)
             weight[name] = weight.get(name, 0) + row["weight_e8"]
     total = sum(worth.values())

@@ -173,11 +173,12 @@ def _resistance(screen: Screen, told: Row | None, every: bool) -> None:
     if told["breakdown_groups"]:
         share = 100 * Fraction(told["breakdown_weight"])
         weight = ratio_text(share.numerator, share.denominator, 2)
-        who = "group has" if told["breakdown_groups"] == 1 else "groups have"
+        who = "group" if told["breakdown_groups"] == 1 else "groups together"
         screen.pair(
-            "breakdown", f"{told['breakdown_groups']} {who} {weight} % of the weight",
-            ("   and move it without bound", DIM),
-        )  # fmt: skip
+            "no bound from",
+            f"{told['breakdown_groups']} {who}",
+            (f"   {weight} % of the weight", DIM),
+        )
     if told["cost_per_unit_min"]:
         screen.pair("cost", *_cost(told))
     if told["weights"]:
@@ -198,7 +199,7 @@ def _short(text: str | None, *, signed: bool = True) -> str:
         return "—"
     value = Fraction(text)
     short = ratio_text(value.numerator, value.denominator, 2)
-    return f"+{short}" if signed and value > 0 and not short.startswith("-") else short
+    return f"+{short}" if signed and value > 0 and short != "0.00" else short
 
 
 def _whole(text: str) -> str:

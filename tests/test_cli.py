@@ -162,7 +162,8 @@ def test_a_narrow_terminal_cuts_no_id(made: Made, monkeypatch: pytest.MonkeyPatc
 
 def test_show_gives_value_panel_refusals_flags_and_proof(made: Made) -> None:
     text = call("show", H100, out=made.out).stdout
-    rows = {x.split()[0]: x.split() for x in text.splitlines() if x.strip()}
+    shown = text.partition("\nResistance")[0]
+    rows = {x.split()[0]: x.split() for x in shown.splitlines() if x.strip()}
     assert "3.2000 USD/gpu-h" in text
     quoted = {"jarvislabs": "2.69", "massedcompute": "3.14", "verda": "3.25", "lambda": "3.99"}
     assert {name: rows[name][1] for name in quoted} == quoted

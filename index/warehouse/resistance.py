@@ -139,7 +139,7 @@ COMMENTS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "waterfall": "level of the fixing (rulebook 10); CARRY has no figures",
             "estimator": "estimator of the vintage; fixed_quantities: TKX",
             "members": "groups that stood in the value; a count",
-            "own_move_pct": "part by which a group moves its own price in table resistance; percent",
+            "own_move_pct": "move of the own price in table resistance; percent",
             "mi1_pct": f"any price of one group, furthest: {_PCT}; null: no bound",
             "mi1_ln": "largest absolute logarithm of the value's ratio, one group; null: no bound",
             "mi1_group": "the group of mi1",
