@@ -8,13 +8,14 @@ from datetime import date, timedelta
 import polars as pl
 
 from index.outcome import CompositeSeries, SessionPlan
-from methodology import clock, composite, fx, register
+from methodology import clock, composite, continuity, fx, register, register_evaluations
 from methodology.composite import Basket, CompositeState, Good, ModelPrice
 from methodology.definition import (
     CompositeDefinition,
     Methodology,
 )
 from methodology.errors import CoverageError
+from methodology.register_continuity import load_events
 from methodology.series import Series
 from methodology.units import round_half_up
 
@@ -136,8 +137,9 @@ def composite_series(
     """Return one TKX from its inception, or from a recorded basket and state, to ``stop``.
 
     A basket is linked anew on the first index day of each quarter with overlap pricing; where the
-    volumes of its period are missing the old basket stays and the day is noted. Without any basket
-    the series is empty and its print is ``NO_FIX``.
+    volumes of its period are missing the old basket stays and the day is noted. Between quarters
+    it is linked where exits and entries call for it. Without any basket the series is empty and
+    its print is ``NO_FIX``.
     """
     prices = _in_currency(
         model_prices(one, rates, definition.meter or "BLD", rules.composite.tkr_min_groups),
@@ -147,14 +149,26 @@ def composite_series(
     )
     made = CompositeSeries(definition)
     everything = goods()
+    events = load_events() if continuity.has_continuity(definition, rules) else ()
+
+    def market(day: date) -> continuity.Market:
+        """Return what a link on a day is made from; tiers as known when its volumes end."""
+        known = composite.volume_period(day, rules)[1]
+        tiers = register_evaluations.tiers_on(known, rules.tiers)
+        return continuity.Market(everything, prices, tokens, tiers, events)
+
+    def linked(day: date, level: int | None = None) -> Basket:
+        return composite.make_basket(
+            definition, everything, prices, tokens, day, rules, level,
+            tiers=market(day).tiers, events=events,
+        )  # fmt: skip
+
     if before is not None:
         basket, state = before
         todo = [day for day in one.index_days[one.first :] if day <= stop]
     elif definition.inception in one.index_days:
         try:
-            basket = composite.make_basket(
-                definition, everything, prices, tokens, definition.inception, rules
-            )
+            basket = linked(definition.inception)
         except CoverageError as error:
             made.no_basket_reason = str(error)
             return made
@@ -164,18 +178,26 @@ def composite_series(
         return made
     made.baskets[basket.linked_on] = basket
     for day in todo:
-        told, state = composite.determine_composite(basket, prices, day, state, rules)
+        gone = continuity.ended(basket, day, events)
+        told, state = composite.determine_composite(basket, prices, day, state, rules, gone)
         made.days[day], made.states[day] = told, state
-        due = day.day == 1 and day.month in (1, 4, 7, 10) and day != definition.inception
-        if due and told.value_units is not None:
-            try:
-                basket = composite.make_basket(
-                    definition, everything, prices, tokens, day, rules, told.value_units
-                )
-            except CoverageError:
-                made.skipped_links.append(day)
-                continue
-            made.baskets[day] = basket
+        if told.value_units is None or day == definition.inception:
+            continue
+        try:
+            if day.day == 1 and day.month in (1, 4, 7, 10):
+                new: Basket | None = linked(day, told.value_units)
+            elif told.waterfall == "REDUCED":
+                new = continuity.link_between(
+                    definition, market(day), basket, day, state.used, state.seen,
+                    told.value_units, rules,
+                )  # fmt: skip
+            else:
+                new = None
+        except CoverageError:
+            made.skipped_links.append(day)
+            continue
+        if new is not None:
+            made.baskets[day] = basket = new
             state = composite.relink(state, basket, day)
     return made
 
@@ -184,6 +206,7 @@ def unit_values(
     definition: CompositeDefinition,
     one: SessionPlan,
     rates: Mapping[str, Series],
+    crosses: Mapping[date, int],
     tokens: Mapping[tuple[str, date], int],
     stop: date,
     rules: Methodology,
@@ -193,10 +216,10 @@ def unit_values(
     The tokens of a day are those of the 28 days that would weigh a basket linked on it; each model
     is priced at its developer's own blended post of the index day.
     """
-    prices = model_prices(one, rates, "BLD", rules.composite.tkr_min_groups)
-    wanted = [
-        g.model for g in goods() if not definition.domiciles or g.domicile in definition.domiciles
-    ]
+    prices = _in_currency(
+        model_prices(one, rates, "BLD", rules.composite.tkr_min_groups), definition, crosses, rules
+    )
+    wanted = [g.model for g in goods() if composite.in_segment(g, definition, {})]
     spoken = {day for _, day in tokens}
     found: dict[date, tuple[int, int]] = {}
     for day in clock.days(definition.inception, stop):

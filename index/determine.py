@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from index import composites
+from index import composites, derived
 from index.outcome import CompositeSeries, Inputs, Outcome, SessionPlan
 from methodology import clock, fx, representative, series
 from methodology.composite import Basket, CompositeState, volume_period
 from methodology.definition import (
     CompositeDefinition,
     Definition,
+    DerivedDefinition,
     Methodology,
     RateDefinition,
 )
@@ -96,6 +98,8 @@ def last_covered(
     found: dict[str, date | None] = {}
     by_session = {s: covered_days(inputs, s, index_days, rules) for s in SESSIONS}
     for definition in definitions:
+        if isinstance(definition, DerivedDefinition):
+            continue
         mask = _is_covered(definition, by_session[definition.session], inputs, len(index_days))
         days = [index_days[n] for n in np.flatnonzero(mask)]
         if isinstance(definition, CompositeDefinition):
@@ -108,7 +112,7 @@ def last_covered(
                 days = [d for d in days if spoken.issuperset(_volume_days(d, rules))]
         for index_id in definition.index_ids:
             found[index_id] = days[-1] if days else None
-    return found
+    return found | derived.last_days(definitions, found, inputs, index_days, by_session, rules)
 
 
 def _tokens_for(inputs: Inputs, definition: CompositeDefinition) -> dict[tuple[str, date], int]:
@@ -235,6 +239,7 @@ def determine_all(
     until: Mapping[str, date | None],
     before: Mapping[str, PanelState] | None = None,
     composites_before: Mapping[str, tuple[Basket, CompositeState]] | None = None,
+    derived_before: Mapping[str, Mapping[str, Any]] | None = None,
     keep_states: Collection[tuple[str, date]] = (),
     progress: Progress | None = None,
 ) -> Outcome:
@@ -249,6 +254,7 @@ def determine_all(
         before: panel states to start from.
         composites_before: basket and state each composite continues from (a live run); without
             it a composite starts at its inception.
+        derived_before: state each derived index continues from (a live run).
         keep_states: (index, day) whose state after the day is wanted.
         progress: told the name of each step.
     """
@@ -285,8 +291,10 @@ def determine_all(
             )
         else:
             outcome.unit_values[definition.index_id] = composites.unit_values(
-                definition, one, rates, volumes, stop, rules
+                definition, one, rates, crosses, volumes, stop, rules
             )
+    tell("derived")
+    outcome.derived = derived.derive_all(inputs, outcome, definitions, rules, until, derived_before)
     return outcome
 
 

@@ -115,7 +115,7 @@ def draft_unit_value(
     fields: dict[str, Any] = {
         "family": "TOKEN",
         "currency": definition.currency,
-        "unit": "USD/1e6tok",
+        "unit": f"{definition.currency}/1e6tok",
         "decimals": decimals,
         "value": decimal_text(units, decimals),
         "level": None,

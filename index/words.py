@@ -31,6 +31,7 @@ REASONS = {
     "CONFIRMED_SAME_PATH": "a jump that stood, or was dated by the seller; no second source",
     "CONFIRMED_TWO_PATHS": "a jump that a second source shows too, or the seller dated",
     "EVIDENCE_E4_NOT_ADMISSIBLE": "a mirrored price; settlement prints do not admit it",
+    "EXITED": "left, or its id prices another product by now",
     "GROSS_ERROR": "too far from all others",
     "IMPUTED_TOO_LONG": "no price for too long",
     "JUMP_UNCONFIRMED": "a jump nobody else showed; held for a day",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -10,6 +10,7 @@ from typing import Any
 
 from methodology.definition import CompositeDefinition, Methodology
 from methodology.errors import CoverageError
+from methodology.register_continuity import Event, breaks
 from methodology.units import round_half_up
 from methodology.weights import capped_shares, publish_weights
 
@@ -113,22 +114,45 @@ def volume_period(link_day: date, rules: Methodology) -> tuple[date, date]:
     return last - timedelta(days=rules.composite.volume_days - 1), last
 
 
+def in_segment(good: Good, definition: CompositeDefinition, tiers: Mapping[str, str]) -> bool:
+    """Return whether a model belongs to the part of the market a composite is of (rulebook 13.8).
+
+    Args:
+        good: the model.
+        definition: domiciles, licence of the weights and tier; what it does not name admits all.
+        tiers: tier by model; a model without one stands in no composite of a tier.
+    """
+    return (
+        (not definition.domiciles or good.domicile in definition.domiciles)
+        and definition.open_weights in (None, good.is_open)
+        and definition.tier in (None, tiers.get(good.model))
+    )
+
+
 def choose_sources(
-    goods: Sequence[Good], prices: Prices, order: Sequence[str], link_day: date
+    goods: Sequence[Good],
+    prices: Prices,
+    order: Sequence[str],
+    link_day: date,
+    events: Sequence[Event] = (),
 ) -> dict[str, str]:
     """Return the price source of each model that can enter on the link day.
 
     The first source in ``order`` with a price on each of the last :data:`ENTRY_DAYS` index days.
-    ``TKR`` serves open models only. A model that no source prices so long is absent.
+    ``TKR`` serves open models only. A model that no source prices so long is absent. Prices from
+    before an exit, a redirect or new terms do not count beside later ones (rulebook 13.9): they
+    are those of another product. What has left, or leaves on the day, cannot enter.
     """
     days = [link_day - timedelta(days=n) for n in range(ENTRY_DAYS)]
+    left = {e.model for e in events if e.kind == "exit" and e.day == link_day}
     chosen: dict[str, str] = {}
     for good in goods:
         for source in order:
-            if source == "TKR" and not good.is_open:
+            if (source == "TKR" and not good.is_open) or good.model in left:
                 continue
             held = prices.get(source, {})
-            if all((good.model, day) in held for day in days):
+            broken = any(days[-1] < day <= link_day for day in breaks(events, good.model, source))
+            if not broken and all((good.model, day) in held for day in days):
                 chosen[good.model] = source
                 break
     return chosen
@@ -143,6 +167,11 @@ def basket_shares(
     of models; the excess is spread in proportion over the developers below theirs; then, inside
     each developer, over its models (vector TV07 level by level). Where the ceilings together
     cannot reach one, every developer stands at its ceiling scaled up alike.
+
+    With four developers their ceilings are one at most, whatever they spend: each stands at its
+    ceiling. Six models of four developers (the least a basket has) reach 0.9 or 0.85 in sum, so
+    every developer stands a tenth or three seventeenths above its ceiling, and both caps are
+    passed by that part.
 
     Args:
         goods: the models of the basket.
@@ -199,6 +228,11 @@ def make_basket(
     link_day: date,
     rules: Methodology,
     level_units: int | None = None,
+    *,
+    tiers: Mapping[str, str] | None = None,
+    events: Sequence[Event] = (),
+    only: Collection[str] | None = None,
+    priced_on: date | None = None,
 ) -> Basket:
     """Return the basket linked on one day, with a divisor that keeps the level unbroken there.
 
@@ -211,6 +245,11 @@ def make_basket(
         rules: caps, periods, minimum sizes.
         level_units: the level on the link day in hundredths of a point; ``None`` at inception,
             which starts at the base.
+        tiers: tier by model, for a segment by capability.
+        events: reviewed lines of what happened to models (rulebook 13.9).
+        only: models that may enter, where a link admits no others (rulebook 13.9).
+        priced_on: the day whose prices and entry count, for a basket shown ahead of its link day;
+            the link day itself unless given.
 
     Raises:
         CoverageError: a day of the volume period has no volume at all, or the basket would have
@@ -225,14 +264,19 @@ def make_basket(
             f"{definition.index_id}: no volumes on {silent[0]} ({len(silent)} days of {first} to "
             f"{last}); a basket cannot be linked on {link_day}"
         )
-    universe = [g for g in goods if not definition.domiciles or g.domicile in definition.domiciles]
-    sources = choose_sources(universe, prices, definition.sources, link_day)
+    universe = [
+        g
+        for g in goods
+        if in_segment(g, definition, tiers or {}) and (only is None or g.model in only)
+    ]
+    at = priced_on or link_day
+    sources = choose_sources(universe, prices, definition.sources, at, events)
     spend: dict[str, int] = {}
     for good in universe:
         source = sources.get(good.model)
         tokens = sum(volumes.get((good.model, day), 0) for day in days)
         if source and tokens:
-            spend[good.model] = tokens * _mean_price(prices[source], good.model, days, link_day)
+            spend[good.model] = tokens * _mean_price(prices[source], good.model, days, at)
     inside = [g for g in universe if g.model in spend]
     limits = rules.composite
     developers = {g.developer for g in inside}
@@ -246,7 +290,7 @@ def make_basket(
     owner = {g.model: g.developer for g in inside}
     constituents = []
     for model, weight in zip(shares, weights, strict=True):
-        price = prices[sources[model]][model, link_day].price_nano
+        price = prices[sources[model]][model, at].price_nano
         quantity = round_half_up(10 * weight * QUANTITY_UNITS, price)
         constituents.append(
             Constituent(model, owner[model], sources[model], price, weight, quantity)

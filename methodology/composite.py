@@ -10,7 +10,7 @@ nano-units, levels in hundredths of a point.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -28,6 +28,7 @@ from methodology.baskets import (
     basket_from_record,
     basket_shares,
     choose_sources,
+    in_segment,
     level_units,
     make_basket,
     volume_period,
@@ -103,7 +104,12 @@ class CompositeDay:
 
 
 def determine_composite(
-    basket: Basket, prices: Prices, day: date, state: CompositeState, rules: Methodology
+    basket: Basket,
+    prices: Prices,
+    day: date,
+    state: CompositeState,
+    rules: Methodology,
+    ended: Collection[str] = (),
 ) -> tuple[CompositeDay, CompositeState]:
     """Return one index day of a composite and the state it leaves (rulebook 13.5).
 
@@ -112,18 +118,21 @@ def determine_composite(
     worth of the quantities of those observed on both days, for at most the imputation limit;
     after that the index has no value until a basket is linked without it. A constituent is never
     dropped from a basket between links: that would be a price move without a price.
+
+    ``ended``: constituents whose source prices another product by now, or nothing (rulebook
+    13.9); what it still states for them is not read.
     """
     jump, used, rows = rules.jump.token_ratio, dict[str, int](), []
     previous, sighted = dict(state.previous), dict(state.sighted)
     seen, held = dict(state.seen), dict(state.held)
     statuses: dict[str, tuple[str, str]] = {}
     for c in basket.constituents:
-        found = prices.get(c.price_source, {}).get((c.model, day))
+        found = _stated(prices, c, day, ended)
         last = state.sighted.get(c.model)
         recent = last is not None and (day - last).days * 24 <= rules.waterfall.carried_input_hours
         was = state.previous.get(c.model, 0) if recent else 0
         if found is None:
-            statuses[c.model] = ("IMPUTED", "NO_PRICE")
+            statuses[c.model] = ("IMPUTED", "EXITED" if c.model in ended else "NO_PRICE")
             continue
         sighted[c.model] = day
         now = found.price_nano
@@ -159,7 +168,7 @@ def determine_composite(
                 continue
             used[c.model] = _imputed(basket, c.model, observed, used, state.used)
     for c in basket.constituents:
-        found = prices.get(c.price_source, {}).get((c.model, day))
+        found = _stated(prices, c, day, ended)
         rows.append(
             {
                 "model": c.model,
@@ -187,6 +196,14 @@ def determine_composite(
         told = CompositeDay(day, "CARRY", state.value_units, len(observed), weight, tuple(rows))
         return told, after
     return CompositeDay(day, "NO_FIX", None, len(observed), weight, tuple(rows)), base
+
+
+def _stated(
+    prices: Prices, constituent: Constituent, day: date, ended: Collection[str]
+) -> ModelPrice | None:
+    if constituent.model in ended:
+        return None
+    return prices.get(constituent.price_source, {}).get((constituent.model, day))
 
 
 def _imputed(
@@ -236,6 +253,7 @@ __all__ = [
     "basket_shares",
     "choose_sources",
     "determine_composite",
+    "in_segment",
     "level_units",
     "make_basket",
     "relink",
