@@ -2,19 +2,18 @@
 
 Quotes lie in Parquet files sorted by index day, each day in one file; months are a good size. A
 file is read in spans of whole days, so memory is bounded by :data:`SPAN_ROWS` a thread and not by
-the size of a file. Spans are determined by threads of one process; each value depends on the quotes
-of its own day only, so their number and order change nothing.
+the size of a file. Files are determined by threads of one process; each value depends on the quotes
+of its own day only, so the number and order of threads change nothing.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +28,13 @@ COLUMNS = ("instrument", "provider", "price", "volume")
 """What a file must have beside ``day``; all integers, none missing."""
 
 SPAN_ROWS = 3_000_000
-"""A span takes days until it has this many rows; a single day is never divided."""
+"""A file is read in frames of at most this many rows, unless a single day has more."""
+
+BLOCK_ROWS = 1 << 16
+"""Days go to the kernel together until they have this many rows: enough work, still in cache."""
 
 BATCH_DAYS = 4
-"""Panels of this many days are determined in one call: long enough for NumPy, short for cache."""
+"""Panels of at least this many days are determined in one call, for the same reason."""
 
 EPOCH = date(1970, 1, 1)
 
@@ -66,12 +68,12 @@ class Market:
 
 
 @dataclass(frozen=True)
-class Span:
-    """Whole days of one file: ``days`` since 1970, and the row where each starts and ends."""
+class Part:
+    """What one file gives: its days since 1970, and figures of each day and index by column."""
 
     path: Path
-    days: tuple[int, ...]
-    edges: tuple[int, ...]
+    days: Ints
+    figures: Mapping[str, Ints]
 
 
 def redetermine(
@@ -89,7 +91,7 @@ def redetermine(
         paths: Parquet files with ``day`` and :data:`COLUMNS`, sorted by ``day``, prices in ticks.
         market: what they refer to.
         rules: the parameters.
-        threads: how many spans are in work at a time; memory grows with it.
+        threads: how many files are in work at a time; memory grows with it.
 
     Raises:
         UsageError: a file lacks a column, has a missing figure, is not sorted by day, or shares
@@ -97,119 +99,161 @@ def redetermine(
         OverflowError: a figure is outside the market's layout.
     """
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        spans = list(chain.from_iterable(pool.map(spans_of, paths)))
-        refuse_divided_days(spans)
-        parts = list(pool.map(lambda span: _determine(span, market, rules), spans))
+        parts = list(pool.map(lambda path: _determine(path, market, rules), paths))
+    _refuse_divided_days(parts)
+    parts = [part for part in parts if part.days.size]
     if not parts:
         return pl.DataFrame(schema=SCHEMA)
-    return pl.concat(parts).sort("index", "day")
+    days = np.concatenate([part.days for part in parts])
+    indices = market.layout.indices
+    frame = pl.DataFrame(
+        {
+            "index": np.tile(np.arange(indices), len(days)),
+            "day": pl.Series(np.repeat(days, indices)).cast(pl.Int32),
+            **{
+                name: np.concatenate([part.figures[name] for part in parts])
+                for name in parts[0].figures
+            },
+        }
+    )
+    figures = [name for name in frame.columns if name.startswith(("p", "trimmed"))]
+    return (
+        frame.lazy()
+        .with_columns(pl.when(pl.col("members") > 0).then(pl.col(*figures)))
+        .select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+        .sort("index", "day")
+        .collect()
+    )
 
 
-def spans_of(path: Path) -> list[Span]:
-    """Return the spans of one file.
+def _refuse_divided_days(parts: Sequence[Part]) -> None:
+    """Refuse a day that stands in two files: it was determined twice, each time from a part."""
+    seen: dict[int, Path] = {}
+    for part in parts:
+        for day in part.days.tolist():
+            if day in seen:
+                when = EPOCH + timedelta(days=day)
+                raise UsageError(
+                    f"day: {when} is in {seen[day].name} and in {part.path.name};"
+                    " put each day into one file"
+                )
+            seen[day] = part.path
+
+
+def spans(path: Path) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a file in frames of whole days, each as small as :data:`SPAN_ROWS` allows.
 
     Raises:
         UsageError: as :func:`redetermine` says.
     """
-    schema = pl.read_parquet_schema(path)
-    missing = [name for name in ("day", *COLUMNS) if name not in schema]
-    if missing:
-        raise UsageError(f"{path.name}: no column {missing[0]!r}; it has {', '.join(schema)}")
-    if schema["day"] != pl.Date:
-        raise UsageError(f"{path.name}: day is {schema['day']}, not a date")
-    column = pl.read_parquet(path, columns=["day"])["day"]
-    if column.null_count():
-        raise UsageError(f"{path.name}: day: {column.null_count()} rows have none")
-    day = column.to_physical().to_numpy()
-    if not day.size:
-        return []
-    changes = np.flatnonzero(day[1:] != day[:-1]) + 1
-    starts = np.concatenate([[0], changes])
-    if (np.diff(day[starts].astype(np.int64)) < 0).any():
-        raise UsageError(f"{path.name}: rows are not sorted by day; sort them and write it again")
-    days, edges = day[starts].tolist(), [*starts.tolist(), len(day)]
-    spans, first = [], 0
-    for last in range(1, len(days) + 1):
-        if last == len(days) or edges[last + 1] - edges[first] > SPAN_ROWS:
-            spans.append(Span(path, tuple(days[first:last]), tuple(edges[first : last + 1])))
-            first = last
-    return spans
+    start, size = 0, SPAN_ROWS
+    while True:
+        try:
+            rows = pl.scan_parquet(path).select("day", *COLUMNS).slice(start, size + 1).collect()
+        except pl.exceptions.ColumnNotFoundError as error:
+            has = ", ".join(pl.read_parquet_schema(path))
+            raise UsageError(f"{path.name}: a column is missing; it has {has}") from error
+        _refuse_odd_columns(rows, path)
+        if len(rows) <= size:
+            yield rows
+            return
+        day = rows["day"].to_physical()
+        whole = int((day < day[-1]).sum())  # the last day may go on behind this frame
+        if whole == 0:
+            size *= 2
+            continue
+        yield rows.head(whole)
+        start, size = start + whole, SPAN_ROWS
 
 
-def refuse_divided_days(spans: Sequence[Span]) -> None:
-    """Refuse a day that stands in two files: it would be determined twice, each time from a part.
-
-    Raises:
-        UsageError: names the day and both files.
-    """
-    seen: dict[int, Path] = {}
-    for span in spans:
-        for day in span.days:
-            if day in seen:
-                when = EPOCH + timedelta(days=day)
-                raise UsageError(f"{when} is in {seen[day].name} and in {span.path.name}")
-            seen[day] = span.path
+def _refuse_odd_columns(rows: pl.DataFrame, path: Path) -> None:
+    for name, column in zip(rows.columns, rows, strict=True):
+        is_right = column.dtype == pl.Date if name == "day" else column.dtype.is_integer()
+        if not is_right:
+            wanted = "a date" if name == "day" else "an integer"
+            raise UsageError(f"{path.name}: {name} is {column.dtype}, not {wanted}; convert it")
+        if column.null_count():
+            raise UsageError(f"{path.name}: {name}: {column.null_count()} rows have none")
 
 
-def _determine(span: Span, market: Market, rules: Methodology) -> pl.DataFrame:
-    """Return the rows of one span, in order of day and index."""
-    start, stop = span.edges[0], span.edges[-1]
-    rows = pl.scan_parquet(span.path).select(COLUMNS).slice(start, stop - start).collect()
-    for name in COLUMNS:
-        if rows[name].null_count():
-            raise UsageError(f"{span.path.name}: {name}: a figure is missing")
+def _determine(path: Path, market: Market, rules: Methodology) -> Part:
+    """Return the figures of one file, in order of day and index."""
+    days: list[Ints] = []
+    figures: list[dict[str, Ints]] = []
+    last_day = None
+    for rows in spans(path):
+        day = rows["day"].to_physical().to_numpy()
+        starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
+        here = day[starts].astype(np.int64)
+        before = here[:1] - 1 if last_day is None else np.array([last_day])
+        if (np.diff(here, prepend=before) <= 0).any():
+            raise UsageError(f"{path.name}: day: rows are not sorted; sort them and write it again")
+        last_day = here[-1] if here.size else last_day
+        days.append(here)
+        figures += _determine_span(rows, np.append(starts, len(day)), market, rules)
+    named = {
+        name: np.concatenate([one[name] for one in figures]) for name in (figures or [{}])[0]
+    }
+    return Part(path, np.concatenate(days), named)
+
+
+def _determine_span(
+    rows: pl.DataFrame, edges: Ints, market: Market, rules: Methodology
+) -> Iterator[dict[str, Ints]]:
+    """Yield the figures of some days at a time; ``edges`` are the rows where days start and end."""
     columns = [rows[name].to_numpy() for name in COLUMNS]
-    del rows
-    panels = []
-    parts = []
-    edges = [edge - start for edge in span.edges]
-    for first, last in pairwise(edges):
-        day = [column[first:last] for column in columns]
+    panels: list[kernel.Panels] = []
+    waiting = 0
+    for first, last in blocks(edges):
+        block = slice(edges[first], edges[last])
+        instrument, provider, price, volume = (column[block] for column in columns)
         panels.append(
-            kernel.panels_of_day(
-                day[0], day[1], day[2], day[3], market.index_of, market.layout, rules
+            kernel.panels_of_days(
+                instrument,
+                provider,
+                price,
+                volume,
+                edges[first : last + 1] - edges[first],
+                market.index_of,
+                market.layout,
+                rules,
             )
         )
-        if len(panels) == BATCH_DAYS or last == edges[-1]:
-            parts.append(_frame(panels, market, rules))
-            panels = []
-    days = pl.Series("day", np.repeat(np.array(span.days, np.int32), market.layout.indices))
-    return pl.concat(parts).with_columns(days.cast(pl.Date)).select(*SCHEMA).cast(SCHEMA)
+        waiting += last - first
+        if waiting >= BATCH_DAYS or last + 1 == len(edges):
+            yield _figures(panels, market, rules)
+            panels, waiting = [], 0
 
 
-def _frame(
+def blocks(edges: Ints) -> Iterator[tuple[int, int]]:
+    """Yield first and last edge of each block of days: as many as fit, at least one."""
+    first = 0
+    for last in range(1, len(edges)):
+        if last + 1 == len(edges) or edges[last + 1] - edges[first] > BLOCK_ROWS:
+            yield first, last
+            first = last
+
+
+def _figures(
     panels: Sequence[kernel.Panels], market: Market, rules: Methodology
-) -> pl.DataFrame:
-    """Return the figures of some days as a frame without the day."""
-    whole = kernel.Panels(
-        **{
-            part.name: np.concatenate([getattr(panel, part.name) for panel in panels])
-            for part in fields(kernel.Panels)
-        }
+) -> dict[str, Ints]:
+    """Return the figures of some panels by column."""
+    price, volume, quotes, counted = (
+        np.concatenate([getattr(panel, name) for panel in panels])
+        for name in ("twice_price", "volume", "quotes", "counted")
     )
-    found = kernel.determine_panels(
-        whole.twice_price, whole.volume, market.tick_nano, market.rooted, rules
-    )
-    frame = pl.DataFrame(
-        {
-            "index": np.tile(np.arange(market.layout.indices, dtype=np.int32), len(panels)),
-            "quotes": whole.quotes,
-            "counted": whole.counted,
-            "members": found.members,
-            **{
-                f"p{percent}_nano": found.percentile_nano[:, place]
-                for place, percent in enumerate(kernel.PERCENTILES)
-            },
-            "trimmed_nano": found.trimmed_nano,
-            "trimmed_numerator": found.trimmed_numerator,
-            "trimmed_denominator": found.trimmed_denominator,
-            "is_trimmed": found.is_trimmed,
-        }
-    )
-    figures = [name for name in frame.columns if name.startswith(("p", "trimmed"))]
-    return frame.with_columns(
-        pl.when(pl.col("members") > 0).then(pl.col(name)).alias(name) for name in figures
-    )
+    found = kernel.determine_panels(price, volume, market.tick_nano, market.rooted, rules)
+    percentiles = zip(kernel.PERCENTILES, found.percentile_nano.T, strict=True)
+    return {
+        "quotes": quotes,
+        "counted": counted,
+        "members": found.members,
+        **{f"p{percent}_nano": figures for percent, figures in percentiles},
+        "trimmed_nano": found.trimmed_nano,
+        "trimmed_numerator": found.trimmed_numerator,
+        "trimmed_denominator": found.trimmed_denominator,
+        "is_trimmed": found.is_trimmed,
+    }
 
 
 def keep_freed_memory() -> bool:

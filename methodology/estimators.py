@@ -115,12 +115,14 @@ def kept_trimmed(weight: Ints, trim: tuple[int, int] | tuple[Ints, Ints]) -> Int
             ``[..., 1]`` where each panel has its own.
     """
     numerator, denominator = trim
-    total = weight.sum(-1, keepdims=True)
     upper = np.cumsum(weight, -1)
-    lower = upper - weight
-    top = np.minimum(denominator * upper, (denominator - numerator) * total)
-    bottom = np.maximum(denominator * lower, numerator * total)
-    middle: Ints = np.maximum(0, top - bottom)
+    total = weight.sum(-1, keepdims=True)
+    low, high = numerator * total, (denominator - numerator) * total
+    # The same in fewer steps: k is how far the end of the interval moves between the two cuts.
+    reached = np.clip(denominator * upper, low, high)
+    middle: Ints = reached.copy()
+    middle[..., 1:] -= reached[..., :-1]
+    middle[..., :1] -= low
     return middle
 
 

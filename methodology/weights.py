@@ -175,20 +175,27 @@ def panel_weights_many(
         return np.zeros(volumes.shape, np.int64)
     if min(top.min(), bottom.min()) <= 0 or max(top.max(), bottom.max()) > 4096:
         raise ValueError("a cap is a positive fraction with terms of at most 4096")
-    shown = np.where(present, volumes, 0)
+    shown = volumes * present
     if shown.min() < 0:
         raise ValueError(f"a volume is never negative, got {shown.min()}")
     is_large = shown.max(-1) > MAX_FAST_VOLUME
-    shown[is_large] = 0
+    if is_large.any():
+        shown[is_large] = 0
     base = root_volumes(shown) if rooted else shown
-    base = np.where((base.max(-1) == 0)[:, None], present, base)
-    # Equal shares where the cap cannot hold: ones under a cap of one are just that.
     positive = base > 0
-    cannot = top * np.count_nonzero(positive, axis=-1) <= bottom
-    base = np.where(cannot[:, None], positive, base).astype(np.int64)
-    top, bottom = np.where(cannot, 1, top), np.where(cannot, 1, bottom)
+    members = np.count_nonzero(positive, axis=-1)
+    silent = np.flatnonzero(members == 0)
+    if silent.size:  # nobody has a volume: all who are present are alike
+        positive[silent] = present[silent]
+        base[silent] = positive[silent]
+        members[silent] = np.count_nonzero(positive[silent], axis=-1)
+    alike = np.flatnonzero(top * members <= bottom)
+    if alike.size:  # the cap cannot hold: ones under a cap of one have equal shares
+        base[alike] = positive[alike]
+        top[alike] = bottom[alike] = 1
     is_large |= base.sum(-1, dtype=np.float64) * np.maximum(top, bottom) >= _FAST
-    base[is_large] = 0
+    if is_large.any():
+        base[is_large] = 0
     units = _publish_many(*_cap_many(base, top, bottom))
     for i in np.flatnonzero(is_large).tolist():
         here = np.flatnonzero(present[i])
@@ -202,22 +209,20 @@ def panel_weights_many(
 def _cap_many(base: Ints, top: Ints, bottom: Ints) -> tuple[Ints, Ints]:
     """Return shares as numerators ``[i, n]`` over one denominator a row, none above its cap.
 
-    The rounds of :func:`capped_shares`. In a row with f members at the cap the others share
-    ``bottom - top * f`` of ``bottom`` in proportion to their base.
+    The rounds of :func:`capped_shares` in one step. They set the largest members to the cap, and
+    none that stays under it once those above it are set. With the members in order of size, member
+    j is set exactly if its share of what the j-1 above it leave is over the cap; and if one is
+    not, no smaller one is. So the number of those set is the number of members for whom that holds.
     """
-    loose = base.copy()
-    total = loose.sum(-1)
-    left = bottom.copy()
-    busy = np.arange(len(base))
-    while busy.size:
-        over = loose[busy] * left[busy, None] > (top[busy] * total[busy])[:, None]
-        is_over = over.any(-1)
-        busy, over = busy[is_over], over[is_over]
-        loose[busy] = np.where(over, 0, loose[busy])
-        total[busy] = loose[busy].sum(-1)
-        left[busy] -= top[busy] * np.count_nonzero(over, axis=-1)
-    at_cap = (base > 0) & (loose == 0)
-    shares: Ints = np.where(at_cap, (top * total)[:, None], loose * left[:, None])
+    size = base.shape[-1]
+    ranked = np.sort(base, axis=-1)
+    with_smaller = np.cumsum(ranked, -1)
+    left = bottom[:, None] - top[:, None] * np.arange(size - 1, -1, -1)
+    over = ranked * np.maximum(left, 0) > top[:, None] * with_smaller
+    at_cap = np.count_nonzero(over, axis=-1)
+    total = with_smaller[np.arange(len(base)), size - 1 - at_cap]
+    # Whoever is set has more than the cap in this proportion, whoever is not has at most the cap.
+    shares = np.minimum(base * (bottom - top * at_cap)[:, None], (top * total)[:, None])
     return shares, np.maximum(1, bottom * total)
 
 
@@ -230,10 +235,13 @@ def _publish_many(shares: Ints, whole: Ints) -> Ints:
     wholes = whole[:, None]
     units = np.floor(shares * (WEIGHT_UNITS / whole)[:, None]).astype(np.int64)
     rest = shares * WEIGHT_UNITS - units * wholes
-    step = (rest >= wholes).astype(np.int64) - (rest < 0)
-    units += step
-    rest -= step * wholes
-    missing = np.where(shares.any(-1), WEIGHT_UNITS - units.sum(-1), 0)
+    low, high = rest < 0, rest >= wholes
+    if low.any() or high.any():
+        step = high.astype(np.int64) - low
+        units += step
+        rest -= step * wholes
+    given = units.sum(-1)
+    missing = np.where(given > 0, WEIGHT_UNITS - given, 0)
     size = shares.shape[-1]
     ranked = np.sort(rest, axis=-1)
     place = np.minimum(size - missing, size - 1)[:, None]
