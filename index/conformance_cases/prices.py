@@ -1,0 +1,142 @@
+"""Rounding, screens, restatement (TV13, TV17, TV19)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from index.conformance_cases.orders import cases_of
+from index.conformance_cases.sheet import NotUnderstood, Sheet, decimals_of, exact
+from methodology import restatement, screens
+from methodology.definition import load_methodology
+from methodology.units import NANO, round_half_up
+
+
+def _text(units: int, decimals: int) -> str:
+    whole, part = divmod(abs(units), 10**decimals)
+    sign = "-" if units < 0 else ""
+    return f"{sign}{whole}.{part:0{decimals}d}" if decimals else f"{sign}{whole}"
+
+
+def rounding(sheet: Sheet) -> None:
+    """Check half-up rounding on the decimal value, and the traps beside it (TV17)."""
+    for n, case in enumerate(cases_of(sheet), 1):
+        if "value" not in case or "quantum" not in case:
+            sheet.unknown(str(case.get("id", n)), dict(case), "rounding needs value and quantum")
+            continue
+        value, quantum = exact(case["value"]), exact(case["quantum"])
+        name = str(case.get("id", f"{case['value']} to {case['quantum']}"))
+        digits = decimals_of(case["quantum"])
+        steps = value / quantum
+        for field in ("half_up", "expected", "expected_half_up"):
+            if field in case:
+                units = round_half_up(steps.numerator, steps.denominator)
+                got = _text(int(units * quantum * 10**digits), digits)
+                sheet.check(f"{name}.{field}", case[field], got, "units.round_half_up (adopted)")
+        told = Decimal(str(case["value"]))
+        even = format(told.quantize(Decimal(str(case["quantum"])), ROUND_HALF_EVEN), "f")
+        traps = {"half_even": (even, "convention: half to even")}
+        traps["binary_float_round"] = (
+            str(round(float(told), digits)),
+            "convention: round() of a binary float",
+        )
+        for field, (got, note) in traps.items():
+            if field in case:
+                ours = got if isinstance(case[field], str) else Decimal(got)
+                expected = _same_decimals(case[field], got)
+                sheet.check(f"{name}.{field}", expected, ours, note)
+        known = {"value", "quantum", "half_up", "expected", "expected_half_up", *traps}
+        sheet.rest(case, name, known)
+
+
+def _same_decimals(expected: Any, got: str) -> Any:
+    """Return the expected text as it is; floats print without the zeros of their quantum."""
+    is_equal = isinstance(expected, str) and exact(expected) == exact(got)
+    return got if is_equal else expected
+
+
+def hysteresis(sheet: Sheet) -> None:
+    """Check a screen with re-entry at a smaller bound, step by step (TV19)."""
+    steps = sheet.get("steps", "cases", "rows")
+    if not isinstance(steps, list):
+        raise NotUnderstood("no steps")
+    exclude, reenter = _bounds(sheet)
+    rules = load_methodology().gross.model_copy(
+        update={"exclude_ratio": 1 + exclude, "reenter_ratio": 1 + reenter}
+    )
+    middle = NANO
+    note = (
+        f"screens.gross_errors at {float(exclude):g} and {float(reenter):g}; "
+        "a fall enters by its size in percent"
+    )
+    is_out = False
+    for n, step in enumerate(steps, 1):
+        name = f"t={step.get('t', n)}"
+        dev, told = step.get("dev", step.get("deviation")), step.get("state", step.get("expected"))
+        if dev is None or told is None:
+            sheet.unknown(name, dict(step), "a step needs dev and state")
+            continue
+        text = str(dev).strip().replace("−", "-")
+        size = abs(exact(text.rstrip("%").lstrip("+"))) / (100 if text.endswith("%") else 1)
+        price = np.array([[int(middle * (1 + size)), *[middle] * 4]], np.int64)
+        out, _ = screens.gross_errors(
+            price,
+            np.full((1, 5), 20, np.int64),
+            np.array([[is_out, False, False, False, False]]),
+            rules,
+        )
+        is_out = bool(out[0, 0])
+        sheet.check(f"{name}.{text}", told, "OUT" if is_out else "IN", note)
+
+
+def _bounds(sheet: Sheet) -> tuple[Fraction, Fraction]:
+    names = ("parameter", "exclude", "exclude_above", "threshold", "param")
+    told, back = sheet.get(*names), sheet.get("reenter", "reentry", "re_entry", "reenter_below")
+
+    def share(value: Any) -> Fraction:
+        text = str(value)
+        found = exact(text.rstrip("%"))
+        return found / 100 if text.endswith("%") or found >= 1 else found
+
+    if told is None:
+        found = re.search(r"(\d+(?:\.\d+)?)%", str(sheet.told.get("what", "")))
+        if found is None:
+            raise NotUnderstood("no parameter of the screen in the file")
+        told = found[0]
+    exclude = share(told)
+    return exclude, share(back) if back is not None else exclude / 2
+
+
+def restated(sheet: Sheet) -> None:
+    """Check the two-part restatement test (TV13)."""
+    published = exact(sheet.get("published", "original", "value"))
+    threshold = exact(sheet.get("threshold", default="0.001"))
+    low, high = restatement.limits(published, threshold)
+    note = "restatement.py, exact; more than the threshold"
+    digits = decimals_of(sheet.told.get("published", sheet.told.get("original")))
+    told = sheet.get("exact", "expected_exact", "expected_limits")
+    if isinstance(told, list):
+        sheet.check("exact", told, [high, low] if exact(told[0]) > published else [low, high], note)
+    for field, got in (("restate_if_above", high), ("restate_if_below", low)):
+        value = sheet.get(field)
+        if value is not None:
+            sheet.check(field, value, got, f"limit printed with {digits} decimals", digits)
+    until = datetime(2026, 1, 1, 23, 59, 59)
+    for case in sheet.get("cases", "rows", default=[]):
+        if "corrected" not in case or not {"restate", "expected"} & set(case):
+            sheet.unknown(str(case.get("id", "case")), dict(case), "needs corrected and restate")
+            continue
+        is_late = case.get("same_day", case.get("is_same_day", True)) is False
+        at = until.replace(day=2) if is_late else until
+        base = exact(case.get("published", published))
+        limit = exact(case.get("threshold", threshold))
+        outcome = restatement.decide(base, exact(case["corrected"]), at, until, limit)
+        name = f"corrected {case['corrected']}{', late' if is_late else ''}"
+        sheet.check(name, case.get("restate", case.get("expected")), outcome == "RESTATE", note)
+        known = {"corrected", "restate", "expected", "same_day", "is_same_day"}
+        sheet.rest(case, name, known | {"published", "threshold"})
