@@ -16,7 +16,7 @@ from methodology.composite import (
     basket_from_record,
     state_from_record,
 )
-from methodology.definition import CompositeDefinition, Definition
+from methodology.definition import CompositeDefinition, Definition, DerivedDefinition
 from methodology.panels import Vintage, vintage_from_record
 from methodology.series import PanelState
 
@@ -34,6 +34,7 @@ class Before:
     states: dict[str, PanelState] = field(default_factory=dict)
     vintages: dict[str, dict[str, Vintage]] = field(default_factory=dict)
     composites: dict[str, tuple[Basket, CompositeState]] = field(default_factory=dict)
+    derived: dict[str, dict[str, Any]] = field(default_factory=dict)
     references: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
 
@@ -77,6 +78,9 @@ def take(
     if isinstance(definition, CompositeDefinition):
         if basket.get("constituents") and "used" in state:
             found.composites[name] = (basket_from_record(basket), state_from_record(state))
+        return
+    if isinstance(definition, DerivedDefinition):
+        found.derived[name] = state
         return
     if basket.get("members"):
         vintage = vintage_from_record(basket)

@@ -114,7 +114,11 @@ def _publish_session(shop: Shop, due: Due, say: Tell) -> Report:
     taken = intake.read_captures(
         captures, "live", shop.rules, progress=lambda s: say("validate", s)
     )
-    names = {n: due.ref_date for n, d in shop.definitions.items() if d.session == due.session}
+    names = {
+        n: due.ref_date
+        for n, d in shop.definitions.items()
+        if d.session == due.session and d.is_due(due.ref_date)
+    }
     before = live.before_of(
         {due.session: due.ref_date}, shop.definitions, shop.published, shop.batches
     )

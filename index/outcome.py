@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from methodology.composite import Basket, CompositeDay, CompositeState
-from methodology.definition import (
-    CompositeDefinition,
-)
+from methodology.definition import CompositeDefinition, DerivedDefinition
 from methodology.representative import Coverage, PriceTable
 from methodology.series import Plan, Series
 
@@ -67,6 +66,46 @@ class CompositeSeries:
         return self.baskets[max(held)] if held else None
 
 
+@dataclass(frozen=True)
+class DerivedDay:
+    """One index day of a derived index: value or reason, and what it was made from.
+
+    ``value_units`` and ``level_units`` are integers of the series' decimals and of four decimals
+    of a point (two where the value is the level). ``rows``: contributions. ``state``: canonical
+    content of the state the day leaves.
+    """
+
+    value_units: int | None
+    waterfall: str
+    no_fix_reason: str | None
+    rows: tuple[dict[str, Any], ...]
+    state: dict[str, Any]
+    level_units: int | None = None
+    groups: int = 0
+    is_stale: bool = False
+    footnotes: tuple[str, ...] = ()
+
+
+@dataclass
+class DerivedSeries:
+    """One derived index over its days, and how its values are written."""
+
+    definition: DerivedDefinition
+    currency: str
+    unit: str
+    decimals: int
+    days: dict[date, DerivedDay] = field(default_factory=dict)
+
+    def base_date(self) -> date | None:
+        """Return the first day with a value."""
+        return min((d for d, one in self.days.items() if one.value_units is not None), default=None)
+
+    def before(self, day: date) -> int | None:
+        """Return the value of the last day before this one, ``None`` if it had none."""
+        earlier = [d for d in self.days if d < day]
+        return self.days[max(earlier)].value_units if earlier else None
+
+
 @dataclass
 class Outcome:
     """Everything one pass determined."""
@@ -76,3 +115,4 @@ class Outcome:
     composites: dict[str, CompositeSeries]
     unit_values: dict[str, dict[date, tuple[int, int]]]
     crosses: dict[date, int]
+    derived: dict[str, DerivedSeries] = field(default_factory=dict)

@@ -15,12 +15,19 @@ import polars as pl
 
 from index.determine import CompositeSeries, Outcome
 from index.draft_composites import draft_composite, draft_unit_value
+from index.draft_derived import back_cast_rows, draft_derived
 from index.draft_rates import Draft, draft_rate
 from index.frames import to_lines
 from index.publication.record import decimal_text
 from index.selection import Selection, offers_of, select
 from methodology import clock
-from methodology.definition import CompositeDefinition, Definition, Methodology, RateDefinition
+from methodology.definition import (
+    CompositeDefinition,
+    Definition,
+    DerivedDefinition,
+    Methodology,
+    RateDefinition,
+)
 from methodology.series import LEVEL_BASE
 from methodology.units import round_half_up
 
@@ -44,6 +51,8 @@ def draft_all(
         if isinstance(definition, RateDefinition):
             series, p = plans[name]
             made[name] = draft_rate(series, p, chosen, outcome.crosses, rules)
+        elif isinstance(definition, DerivedDefinition):
+            made[name] = draft_derived(outcome, chosen, rules)
         elif definition.family == "TKX":
             composite = outcome.composites.get(name, CompositeSeries(definition))
             made[name] = draft_composite(composite, chosen, outcome, rules)
@@ -125,6 +134,8 @@ def back_cast(
             told.append(
                 (name, day, "_BT", level, value, None, None, None, None, True, False, False)
             )
+    for name, derived in outcome.derived.items():
+        told += back_cast_rows(name, derived, until.get(name))
     frames.append(pl.DataFrame(told, schema=columns, orient="row"))
     return to_lines(pl.concat(frames).sort("index_id", "ref_date"))
 

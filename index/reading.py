@@ -25,6 +25,9 @@ from methodology.errors import CoverageError, UsageError
 
 Row = dict[str, Any]
 
+DERIVED = ("SPK", "QAX", "USE")
+"""Families computed from other values or from volumes; their contributions are alike."""
+
 
 @dataclass
 class Ledger:
@@ -128,7 +131,7 @@ def meter_of(index_id: str, definition: Definition) -> str:
     """Return the meter of an index: one of its definition's, empty where there is none."""
     if isinstance(definition, RateDefinition):
         return next(m for m in definition.meters if definition.index_id(m) == index_id)
-    return definition.meter or ""
+    return getattr(definition, "meter", None) or ""
 
 
 def listed(settings: Settings) -> list[Row]:
@@ -213,6 +216,17 @@ def _panel(rows: list[Row], family: str) -> list[Row]:
     if family == "TEX":
         counts = Counter(r["group"] for r in rows)
         return [{"group": g, "prices": n} for g, n in sorted(counts.items())]
+    if family in DERIVED:
+        return [
+            {
+                **r,
+                "input": r["group"] or r["model"],
+                "price": nano(r["price_nano"]),
+                "quantity": nano(None if r["quantity_e12"] is None else int(r["quantity_e12"]), 12),
+                "weight": percent(r["weight_e8"], 10**8) if r["weight_e8"] else None,
+            }
+            for r in rows
+        ]
     if family == "TKX":
         worth = {r["model"]: int(r["quantity_e12"]) * (r["price_nano"] or 0) for r in rows}
         total = sum(worth.values())

@@ -54,13 +54,14 @@ def due_now(
     """
     found = []
     for session in clock.SESSIONS:
-        mine = {name for name, d in definitions.items() if d.session == session}
         day = clock.last_cut_off(session, at - clock.PROVISIONAL_AFTER)
+        ours = {name: d for name, d in definitions.items() if d.session == session}
+        mine = {name for name, d in ours.items() if d.is_due(day)}
         live_days = sorted(
             {
                 date.fromisoformat(key[2])
                 for key, record in published.fixings.items()
-                if key[0] in mine and "BUNDLED" not in record["flags"]
+                if key[0] in ours and "BUNDLED" not in record["flags"]
             }
         )
         opened, cut = clock.window(session, day)

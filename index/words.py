@@ -7,6 +7,8 @@ FLAGS = {
     "BUNDLED": "made from the bundled history; its times are the scheduled ones of that day",
     "COMMIT_UNWITNESSED": "nobody outside saw the commitment before the value was made",
     "CONFIRMED_SAME_PATH": "a jump that stood, or was dated by the seller; no second source",
+    "DERIVED": "computed from other values or from volumes, not from prices of a panel",
+    "DISCLOSED": "a figure somebody disclosed, rounded by them and often meant as 'more than'",
     "DISPERSED": "too much weight far from the middle: nobody was excluded as a gross error",
     "FX_CONVERTED_INPUTS": "prices were converted to the index currency",
     "HELD": "at least one price was held at its last value for one day",
@@ -17,6 +19,7 @@ FLAGS = {
     "OUTLIER": "a price is far out for this panel; it stays, the trim or median disregards it",
     "PANEL_BREAK": "a member left for good within its vintage; weights were formed anew",
     "SMALL_PANEL": "three or four sellers are all there are: weighted median, reference only",
+    "STALE_DISCLOSURE": "the disclosed figure is old; a footnote says how old",
     "UNIT_VALUE": "spend over tokens: it moves with the mix of models, not only with prices",
 }
 """Each flag of a fixing."""
@@ -30,11 +33,13 @@ REASONS = {
     "CLASS_SUBSCRIPTION": "a flat fee or plan: no price for one unit",
     "CONFIRMED_SAME_PATH": "a jump that stood, or was dated by the seller; no second source",
     "CONFIRMED_TWO_PATHS": "a jump that a second source shows too, or the seller dated",
+    "DISCLOSURE_TOO_OLD": "stated too long ago to stand for this day",
     "EVIDENCE_E4_NOT_ADMISSIBLE": "a mirrored price; settlement prints do not admit it",
     "EXITED": "left, or its id prices another product by now",
     "GROSS_ERROR": "too far from all others",
     "IMPUTED_TOO_LONG": "no price for too long",
     "JUMP_UNCONFIRMED": "a jump nobody else showed; held for a day",
+    "LEG_NO_FIX": "this leg has no value, so the spread has none",
     "MOVED_WITH_CROWD": "a jump in step with the others",
     "NOT_IN_PANEL": "not a member of the panel in force",
     "NO_PRICE": "showed no price in the window",
@@ -53,10 +58,16 @@ BASES = {
 }
 """What the weights rest on."""
 
-GOODS = {"TKX": "Token composites", "TEX": "Unit values", "GPR": "GPU hours", "TKR": "Token rates"}
+GOODS = {
+    "TKX": "Token composites", "TEX": "Unit values", "QAX": "Quality-adjusted prices",
+    "SPK": "Token-compute spreads", "USE": "Usage", "GPR": "GPU hours", "TKR": "Token rates",
+}  # fmt: skip
 """Families in the order in which they are shown."""
 
-UNITS = {"TKX": "points", "TEX": "USD/1e6tok", "GPR": "USD/gpu-h", "TKR": "USD/1e6tok"}
+UNITS = {
+    "TKX": "points", "TEX": "USD/1e6tok", "QAX": "points", "SPK": "USD/1e6tok", "USE": "Mtok/day",
+    "GPR": "USD/gpu-h", "TKR": "USD/1e6tok",
+}  # fmt: skip
 """Unit of each family, for an index that has published nothing yet."""
 
 

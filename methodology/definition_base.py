@@ -27,3 +27,7 @@ class BaseDefinition(Strict):
     sources: tuple[str, ...] = Field(min_length=1)
     change: Change | None = None
     digest: str
+
+    def is_due(self, day: date) -> bool:
+        """Return whether an index day has a fixing: every day, unless the family says otherwise."""
+        return True

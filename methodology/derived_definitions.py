@@ -27,10 +27,6 @@ class _Derived(BaseDefinition):
         """The one id, as a tuple."""
         return (self.index_id,)
 
-    def is_due(self, day: date) -> bool:
-        """Return whether an index day has a fixing: every day, unless the family says otherwise."""
-        return True
-
 
 class SpreadDefinition(_Derived):
     """A token-compute spread: one token rate less the GPU-hours it takes (rulebook 18)."""
