@@ -1,9 +1,10 @@
 """The bundled history: our own CSV tables of dated facts, and a manifest of what they cover.
 
 ``data/bundled`` holds what the project's own parsers made of other people's public catalogues
-(``index.bundle`` writes it). Three layouts, told apart by their header line: prices (the columns of
+(``index.bundle`` writes it). Four layouts, told apart by their header line: prices (the columns of
 ``schemas.Quote``), volumes (``schemas.Volume``) and rates (``schemas.Rate``), each followed by
-``instrument_id`` and ``licence_id``, or ``licence_id`` alone for rates. Times are ``…Z``, dates
+``instrument_id`` and ``licence_id``, or ``licence_id`` alone for rates; and disclosures, volumes
+followed by the figure and unit as stated, who stated it, and where. Times are ``…Z``, dates
 ISO, truth values ``true`` and ``false``, an empty field is null, figures are verbatim.
 
 Each row keeps the id of the source it came from and the digest of the body that said so.
@@ -30,12 +31,13 @@ from methodology.errors import ParseError
 
 SCHEMA = "bundle/1.0"
 
-Layout = Literal["quotes", "volumes", "rates"]
+Layout = Literal["quotes", "volumes", "rates", "disclosures"]
 
 EXTRA: dict[Layout, tuple[str, ...]] = {
     "quotes": ("instrument_id", "licence_id"),
     "volumes": ("instrument_id", "licence_id"),
     "rates": ("licence_id",),
+    "disclosures": ("figure_text", "unit", "who", "url", "licence_id"),
 }
 """Columns that follow those of the frame."""
 
@@ -43,6 +45,7 @@ _MODELS: dict[Layout, type[pa.DataFrameModel]] = {
     "quotes": schemas.Quote,
     "volumes": schemas.Volume,
     "rates": schemas.Rate,
+    "disclosures": schemas.Volume,
 }
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3}|\.[0-9]{6})?Z$"
 
@@ -148,7 +151,8 @@ def parse_bundled(capture: Capture) -> Parsed:
         ).alias("detail"),
         pl.lit(capture.sha256).alias("capture_sha256"),
     )
-    frames = {layout: schemas.validate(model, kept, capture.source)}
+    name = "volumes" if layout == "disclosures" else layout
+    frames = {name: schemas.validate(model, kept, capture.source)}
     return Parsed(rejections=schemas.validate(schemas.Rejection, refused, capture.source), **frames)
 
 

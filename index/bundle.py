@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from collectors.bundled import SCHEMA, Layout, columns_of, moment_text
+from index.bundle_disclosures import disclosures
 from index.bundle_tables import TABLES, Table
 
 MANIFEST = "MANIFEST.json"
@@ -42,7 +43,7 @@ def build_bundle(payloads: Path, out: Path) -> BundleReport:
     """
     out.mkdir(parents=True, exist_ok=True)
     entries, told = [], []
-    for build in TABLES:
+    for build in (*TABLES, disclosures):
         table = build(payloads)
         body = render(table.rows, table.layout)
         (out / table.file).write_bytes(body)

@@ -46,7 +46,8 @@ class Table:
     refused: int
 
 
-def _capture(payloads: Path, name: str, source: str, at: datetime, url: str) -> Capture:
+def capture_of(payloads: Path, name: str, source: str, at: datetime, url: str) -> Capture:
+    """Return one captured body, unpacked; UsageError if it is missing."""
     file = payloads / name
     if not file.is_file():
         raise UsageError(f"{name} is missing from {payloads}; name the folder of captured bodies")
@@ -93,7 +94,7 @@ def _models_dev(payloads: Path) -> Table:
     day = datetime(2026, 8, 12)
     past_end = datetime(2026, 7, 2)
     past = models_dev.parse_history(
-        _capture(
+        capture_of(
             payloads,
             "tokens/models_dev_changes.parquet",
             "models_dev",
@@ -102,7 +103,7 @@ def _models_dev(payloads: Path) -> Table:
         )
     )
     now = models_dev.parse(
-        _capture(
+        capture_of(
             payloads,
             "tokens/models_dev/2026-08-12.api.json.gz",
             "models_dev",
@@ -136,7 +137,7 @@ def _models_dev(payloads: Path) -> Table:
 def _litellm(payloads: Path) -> Table:
     end = datetime(2026, 11, 20)
     parsed = litellm.parse_history(
-        _capture(payloads, "tokens/litellm_changes.parquet", "litellm", end, litellm.SOURCE.url)
+        capture_of(payloads, "tokens/litellm_changes.parquet", "litellm", end, litellm.SOURCE.url)
     )
     return Table(
         file="tokens_litellm.csv",
@@ -167,7 +168,7 @@ def _cloud(
     file: str,
     origin: str,
 ) -> Table:
-    parsed = module(_capture(payloads, name, source, end, origin))
+    parsed = module(capture_of(payloads, name, source, end, origin))
     here = parsed.quotes.filter(pl.col("region") == region)
     moments = here["observed_at"].unique().sort()
     rows = change_rows(_mapped(here), moments)
@@ -263,7 +264,7 @@ VOLUME_PERIOD = (date(2026, 6, 25), date(2026, 7, 22))
 
 
 def _openrouter(payloads: Path) -> Table:
-    capture = _capture(
+    capture = capture_of(
         payloads,
         "volume/openrouter_model_activity/model_activity.csv.gz",
         "openrouter_activity",
@@ -311,7 +312,7 @@ def _openrouter(payloads: Path) -> Table:
 
 def _ecb(payloads: Path) -> Table:
     end = datetime(2026, 10, 31)
-    capture = _capture(payloads, "fx/eurofxref-hist.zip", "ecb", end, ecb.SOURCE.url)
+    capture = capture_of(payloads, "fx/eurofxref-hist.zip", "ecb", end, ecb.SOURCE.url)
     parsed = ecb.parse(capture)
     first = date(2023, 11, 1)
     rows = (

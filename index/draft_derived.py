@@ -65,7 +65,7 @@ def draft_derived(outcome: Outcome, chosen: Selection, rules: Methodology) -> Dr
         "n_sources": len({r["source"] for r in counted}),
         "n_providers": told.groups,
         **concentration(weights, units is not None),
-        "weight_share": None,
+        "weight_share": decimal_text(10**8, 8) if weights and units is not None else None,
         "fresh_share": None,
         "waterfall": told.waterfall,
         "grade": _grade(told, legs),
