@@ -16,6 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from methodology import schemas
+from methodology.depth import Ask
 
 Kind = Literal["tokens", "gpus", "volumes", "fx"]
 Mode = Literal["snapshot", "history", "schedule"]
@@ -66,7 +67,8 @@ class Capture:
 class Parsed:
     """What one capture yields: every row is in exactly one of these frames.
 
-    ``quotes``, ``volumes``, ``rates`` and ``rejections`` follow ``methodology.schemas``. Rows come
+    ``quotes``, ``volumes``, ``rates`` and ``rejections`` follow ``methodology.schemas``; ``asks``,
+    which a marketplace that shows its machines yields in place of quotes, ``depth.Ask``. Rows come
     in a fixed order for the same bytes. ``seen`` is how many candidate rows the body held: rows
     kept plus rows refused, so that nothing can vanish silently.
     """
@@ -75,11 +77,12 @@ class Parsed:
     volumes: pl.DataFrame = field(default_factory=lambda: schemas.empty(schemas.Volume))
     rates: pl.DataFrame = field(default_factory=lambda: schemas.empty(schemas.Rate))
     rejections: pl.DataFrame = field(default_factory=lambda: schemas.empty(schemas.Rejection))
+    asks: pl.DataFrame = field(default_factory=lambda: schemas.empty(Ask))
 
     @property
     def seen(self) -> int:
         """Rows of every kind, refused ones included."""
-        frames = (self.quotes, self.volumes, self.rates, self.rejections)
+        frames = (self.quotes, self.volumes, self.rates, self.rejections, self.asks)
         return sum(rows.height for rows in frames)
 
 

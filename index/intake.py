@@ -28,6 +28,7 @@ from index.ledger.batches import Batches, Stored
 from index.ledger.canonical import canonical
 from methodology import register, schemas
 from methodology.definition import Methodology
+from methodology.depth import Ask, depth_quotes
 from methodology.eligibility import Registers, normalise
 from methodology.errors import ConfigError, ParseError, SourceError, VerificationError
 from methodology.representative import Coverage
@@ -175,9 +176,10 @@ def read_captures(
     volumes = _stack([p.volumes for p in parts], schemas.Volume)
     rates = _stack([p.rates for p in parts], schemas.Rate)
     refused = _stack([p.rejections for p in parts], schemas.Rejection)
+    deep, thin = depth_quotes(_stack([p.asks for p in parts], Ask), rules)
     coverage, licences = _coverage(used, mode, rules)
     registers = Registers(register.provider_map(), register.listing_map(), licences)
-    observations, more = normalise(quotes, registers, rules.bounds)
+    observations, more = normalise(pl.concat([quotes, deep]), registers, rules.bounds)
     volumes, old_volumes = _newest(
         volumes.sort("as_of", "capture_sha256"),
         ["source", "subject", "meter", "period_start", "period_end"],
@@ -186,7 +188,7 @@ def read_captures(
     rates, old_rates = _newest(
         rates.sort("capture_sha256"), ["source", "base", "quote", "ref_date"], "rate_text"
     )
-    rejections = pl.concat([refused, more, old_volumes, old_rates])
+    rejections = pl.concat([refused, thin, more, old_volumes, old_rates])
     rejections = rejections.sort(list(schemas.schema_of(schemas.Rejection)))
     schemas.validate(schemas.Rejection, rejections, "normalise")
     inputs = Inputs(
@@ -196,9 +198,8 @@ def read_captures(
         coverage,
         is_live=mode == "live",
     )
-    return Intake(
-        mode, inputs, rejections, tuple(used), tuple(failures), quotes.height + refused.height
-    )
+    seen = quotes.height + refused.height + sum(p.asks.height for p in parts)
+    return Intake(mode, inputs, rejections, tuple(used), tuple(failures), seen)
 
 
 def _newest(rows: pl.DataFrame, keys: list[str], figure: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -231,6 +232,7 @@ def _validated(parsed: Parsed, capture: Capture) -> Parsed:
         (schemas.Volume, parsed.volumes),
         (schemas.Rate, parsed.rates),
         (schemas.Rejection, parsed.rejections),
+        (Ask, parsed.asks),
     )
     for model, rows in pairs:
         if not rows.is_empty():

@@ -154,7 +154,7 @@ def test_every_key_of_a_definition_is_explained() -> None:
 def test_every_reason_code_is_explained() -> None:
     source = "".join(
         (ROOT / "methodology" / f"{name}.py").read_text("utf-8")
-        for name in ("units", "eligibility", "panels", "plans")
+        for name in ("units", "eligibility", "admission", "rights", "panels", "plans")
     )
     codes = set(re.findall(r'"([A-Z]+_[A-Z_]+[A-Z])"', source)) | set(det.REASONS) - {""}
     codes -= {"NO_FIX"}
@@ -164,7 +164,7 @@ def test_every_reason_code_is_explained() -> None:
 
 
 def test_every_status_of_a_contribution_is_explained() -> None:
-    section = RULEBOOK.partition("### 2.7")[2].partition("## 3 ")[0]
+    section = RULEBOOK.partition("### 2.7")[2].partition("### 2.8")[0]
     named = set(re.findall(r"`([A-Z_]+)`", section))
     assert named == set(det.STATES) | {"REFUSED"}
 
