@@ -123,6 +123,7 @@ def read_contents(settings: Settings) -> Contents:
         backcast=read_backcast(batches, records),
         bodies=bodies,
         resistance=[batches.get("resistance", d) for d in artefacts(records, "resistance")],
+        triple=[batches.get("triple", d) for d in artefacts(records, "triple")],
         **frames,
     )
 

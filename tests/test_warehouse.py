@@ -23,7 +23,10 @@ from index.warehouse import tables, write
 from tests.small_bundle import BUNDLE
 
 ROOT = Path(__file__).resolve().parents[1]
-VIEWS = ("fixing_current", "fixing_first_print", "fixing_vintage", "history")
+VIEWS = (
+    "fixing_current", "fixing_first_print", "fixing_vintage", "history", "move_attribution",
+    "triple_print",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +296,8 @@ def test_a_view_works_in_an_attached_file_of_any_name(projected: Settings, view:
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{path}' AS another (READ_ONLY)")
         (count,) = connection.execute(f"SELECT count(*) FROM another.{view}").fetchall()[0]
-    assert count > 0
+    # The composites of the small bundle have no basket, so there is nothing to lay side by side.
+    assert count > 0 or view in ("move_attribution", "triple_print")
 
 
 # The file itself ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from index.warehouse import resistance
+from index.warehouse import resistance, triple
 from methodology import schemas
 
 _MONEY = "in the row's currency and unit"
@@ -259,6 +259,7 @@ TABLES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     ),
     "incident": ("What went wrong: sources that failed, recoveries, fixings missed.", _INCIDENT),
     **resistance.COMMENTS,
+    **triple.COMMENTS,
     "log_head": (
         "The log this file was made from; one row.",
         {
@@ -285,6 +286,7 @@ VIEWS: Final[dict[str, tuple[str, dict[str, str]]]] = {
         "One value per index and day: the published fixing, else the back-cast.",
         _HISTORY,
     ),
+    **triple.VIEWS,
 }
 """View to its comment and the comments of its columns."""
 

@@ -323,6 +323,41 @@ CREATE TABLE log_head (
     root VARCHAR NOT NULL
 );
 
+CREATE TABLE triple (
+    index_id VARCHAR NOT NULL,
+    ref_date DATE NOT NULL,
+    waterfall VARCHAR NOT NULL,
+    currency VARCHAR NOT NULL,
+    basket DECIMAL(28, 9),
+    chain DECIMAL(28, 9),
+    matched INTEGER,
+    unit_value DECIMAL(28, 9),
+    unit_value_points DECIMAL(28, 9),
+    unit_value_base DECIMAL(28, 9),
+    volume_from DATE,
+    volume_to DATE,
+    fx_rate DECIMAL(28, 9),
+    since DATE,
+    change DECIMAL(28, 9),
+    price DECIMAL(28, 9),
+    mix DECIMAL(28, 9),
+    cache DECIMAL(28, 9),
+    entry_exit DECIMAL(28, 9),
+    fx DECIMAL(28, 9)
+);
+
+CREATE VIEW triple_print AS
+SELECT
+    index_id, ref_date, waterfall, currency, basket, chain, matched, unit_value,
+    unit_value_points, unit_value_base, volume_from, volume_to, fx_rate
+FROM triple;
+
+CREATE VIEW move_attribution AS
+SELECT
+    index_id, ref_date, currency, unit_value, since, change, price, mix, cache, entry_exit, fx
+FROM triple
+WHERE change IS NOT NULL;
+
 CREATE VIEW fixing_current AS
 SELECT *
 FROM fixing

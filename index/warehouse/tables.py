@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from index.warehouse import resistance
+from index.warehouse import resistance, triple
 from methodology.errors import VerificationError
 
 MONEY: Final = pl.Decimal(28, 9)
@@ -104,8 +104,8 @@ class Contents:
     ``records``: every record of the log in order, with the digest of its bytes. ``bodies``: the
     baskets and contributions that fixings cite, by digest. ``backcast``: the newest back-cast
     (:data:`BACKCAST`). ``observations``, ``rejections``, ``volumes``, ``rates``: the newest
-    manifest's frames, as ``methodology.schemas`` has them. ``resistance``: the artefacts of that
-    kind in the order of the log; none in an older ledger.
+    manifest's frames, as ``methodology.schemas`` has them. ``resistance`` and ``triple``: the
+    artefacts of that kind in the order of the log; none in an older ledger.
     """
 
     origin: str
@@ -119,6 +119,7 @@ class Contents:
     rates: pl.DataFrame
     bodies: Mapping[str, bytes] = field(default_factory=dict)
     resistance: Sequence[bytes] = ()
+    triple: Sequence[bytes] = ()
 
 
 def current_fixings(
@@ -160,6 +161,7 @@ def build(contents: Contents) -> dict[str, pl.DataFrame]:
         "resistance_index": _typed(
             "resistance_index", resistance.index_rows(lines), resistance.INDEX
         ),
+        "triple": _typed("triple", triple.read_lines(contents.triple), triple.TRIPLE),
         "log_head": pl.DataFrame(head),
     }
 
