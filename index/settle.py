@@ -64,7 +64,7 @@ def settle(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Settle a contract: the price of a month from published values, day by day.
+    """Settle a contract: the price of a month, day by day.
 
     \b
     Example:
