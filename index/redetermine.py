@@ -149,7 +149,8 @@ def spans(path: Path) -> Iterator[pl.DataFrame]:
     start, size = 0, SPAN_ROWS
     while True:
         try:
-            rows = pl.scan_parquet(path).select("day", *COLUMNS).slice(start, size + 1).collect()
+            lazy = pl.scan_parquet(path).select("day", *COLUMNS).slice(start, size + 1)
+            rows = lazy.collect(engine="in-memory")  # starts sooner than the streaming engine
         except pl.exceptions.ColumnNotFoundError as error:
             has = ", ".join(pl.read_parquet_schema(path))
             raise UsageError(f"{path.name}: a column is missing; it has {has}") from error

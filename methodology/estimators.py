@@ -89,16 +89,18 @@ def places_at_quantile(
     total = upper[:, -1]
     share = total * numerator
     near = np.broadcast_to(np.asarray(slack, np.int64), panels).reshape(-1) * denominator
-    # A member without weight in front of all others has reached nothing and holds nothing.
-    below = (upper * denominator < (share - near)[:, None]) | (upper == 0)
-    first = np.count_nonzero(below, axis=-1)
-    reached = upper[np.arange(len(upper)), np.minimum(first, size - 1)]
-    tied = np.flatnonzero((reached * denominator - share <= near) & (total > 0))
+    # The least cumulative weight at or above the share. At least 1: a member without weight in
+    # front of all others has reached nothing and holds nothing.
+    least = np.maximum(-((near - share) // denominator), 1)
+    first = (upper >= least[:, None]).argmax(-1)
+    reached = upper[np.arange(len(upper)), first]
+    tied = np.flatnonzero(reached * denominator - share <= near)
     second = first.copy()
     if tied.size:
         # Members without weight after the tied one repeat its cumulative weight: pass over them.
-        after = np.count_nonzero(upper[tied] <= reached[tied, None], axis=-1)
-        second[tied] = np.where(after < size, after, first[tied])
+        is_after = upper[tied] > reached[tied, None]
+        second[tied] = np.where(is_after.any(-1), is_after.argmax(-1), first[tied])
+    first[total == 0] = second[total == 0] = size
     return first.reshape(panels), second.reshape(panels)
 
 
@@ -114,12 +116,16 @@ def kept_trimmed(weight: Ints, trim: tuple[int, int] | tuple[Ints, Ints]) -> Int
         trim: numerator and denominator of the share cut from each tail; as arrays of shape
             ``[..., 1]`` where each panel has its own.
     """
+    return kept_between(np.cumsum(weight, -1), trim)
+
+
+def kept_between(upper: Ints, trim: tuple[int, int] | tuple[Ints, Ints]) -> Ints:
+    """Return :func:`kept_trimmed` from cumulative weights that are at hand already."""
     numerator, denominator = trim
-    upper = np.cumsum(weight, -1)
-    total = weight.sum(-1, keepdims=True)
+    total = upper[..., -1:]
     low, high = numerator * total, (denominator - numerator) * total
     # The same in fewer steps: k is how far the end of the interval moves between the two cuts.
-    reached = np.clip(denominator * upper, low, high)
+    reached = np.minimum(np.maximum(denominator * upper, low), high)
     middle: Ints = reached.copy()
     middle[..., 1:] -= reached[..., :-1]
     middle[..., :1] -= low

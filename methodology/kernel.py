@@ -35,12 +35,11 @@ from methodology.estimators import (
     TRIM40,
     TRIMS,
     Ints,
-    kept_trimmed,
+    kept_between,
     places_at_quantile,
     small_sums,
     sort_panel,
 )
-from methodology.panels import estimator_for
 from methodology.units import MAX_PRICE_NANO
 from methodology.weights import WEIGHT_UNITS, Bools, cap_for, panel_weights_many
 
@@ -315,7 +314,7 @@ def determine_panels(
         twice[:, column] += price[row, np.minimum(second, last)]
     is_largest = (members >= rules.estimator.trimmed_40)[:, None]
     cut, of = (np.where(is_largest, TRIMS[TRIM40][i], TRIMS[TRIM25][i]) for i in (0, 1))
-    numerator, kept = small_sums(price, kept_trimmed(weight, (cut, of)))
+    numerator, kept = small_sums(price, kept_between(upper, (cut, of)))
     denominator = 2 * kept
     return Determined(
         members=members,

@@ -145,10 +145,12 @@ def root_volumes(volumes: Ints) -> Ints:
     """
     if volumes.size and (volumes.min() < 0 or volumes.max() > MAX_FAST_VOLUME):
         raise ValueError(f"volumes here are 0 to {MAX_FAST_VOLUME}")
-    root = np.floor(np.sqrt(volumes) * 10**6).astype(np.int64)
+    root: Ints = (np.sqrt(volumes) * 10**6).astype(np.int64)
     off = volumes * ROOT_SCALE - root * root
-    result: Ints = root - (off < 0) + (off > 2 * root)
-    return result
+    high, low = off < 0, off > 2 * root
+    if high.any() or low.any():
+        root += low.astype(np.int64) - high
+    return root
 
 
 def panel_weights_many(
@@ -233,7 +235,7 @@ def _publish_many(shares: Ints, whole: Ints) -> Ints:
     which 64 bits hold although the product it comes from wraps around.
     """
     wholes = whole[:, None]
-    units = np.floor(shares * (WEIGHT_UNITS / whole)[:, None]).astype(np.int64)
+    units: Ints = (shares * (WEIGHT_UNITS / whole)[:, None]).astype(np.int64)
     rest = shares * WEIGHT_UNITS - units * wholes
     low, high = rest < 0, rest >= wholes
     if low.any() or high.any():
