@@ -142,6 +142,19 @@ def test_any_price_in_a_trimmed_mean_of_ten() -> None:
     assert power.leave_out_change(TEN, 1) == Fraction(13225, 45000) / Fraction("0.282") - 1
 
 
+def test_the_larger_end_is_told_with_its_sign() -> None:
+    base = power.rate(TEN)
+    up, down = (power.largest_change(base, power.any_price(TEN, g)) for g in (0, 9))
+    assert (up, down) == (Fraction(49, 282), Fraction(-24, 282))
+    assert power.largest_change(base, Reach(base, None)) is None
+
+
+def test_who_is_gone_leaves_the_weights_that_are_given() -> None:
+    all_on_the_last = [0] * 8 + [100_000_000]
+    assert power.leave_out_change(TEN, 0, all_on_the_last) == Fraction(900, 282) - 1
+    assert power.leave_out_change(TEN, 0, [0] * 9) is None
+
+
 def test_nearest_price_in_a_trimmed_mean_of_ten() -> None:
     # One percent is .00282; the fifth counts .4/2, so it must move .0141, and stays in the middle.
     assert power.nearest_price(TEN, 4, Fraction(1, 100)) == nano("0.2841")
@@ -180,6 +193,7 @@ def capped(count: int, cap: Fraction, at_cap: int) -> list[int]:
             capped(25, Fraction(5, 100), 10), TRIM40, 9, 45_000_000,
             id="eight at a cap of 5% hold 40%, exactly a tail",
         ),
+        pytest.param([50_000_000] * 2, MEDIAN, 1, 50_000_000, id="one of two is half"),
         pytest.param([100_000_000], TRIM25, 1, 100_000_000, id="one alone"),
     ],
 )  # fmt: skip

@@ -109,8 +109,10 @@ def test_router_volumes_give_costs_and_weightings(monkeypatch: pytest.MonkeyPatc
     groups = [r["group"] for r in plain["groups"]]
     prices = [nano(r["price"]) for r in plain["groups"]]
     cheap = min(range(len(groups)), key=lambda g: (prices[g], groups[g]))
-    tokens: dict[str, int] = dict.fromkeys(groups, 28 * 10**6)  # a million a day each ...
-    tokens[groups[cheap]] = 28 * 10**9  # ... and a thousand times as many for the cheapest
+    tokens: dict[str, int] = {
+        g: 28 * 10**6 * (n + 1) ** 2 for n, g in enumerate(groups)
+    }  # one million a day, four, nine ...
+    tokens[groups[cheap]] = 28 * 10**10  # ... and ten thousand for the cheapest
     del tokens[groups[-1]]
     monkeypatch.setattr(resistance, "host_volumes", lambda rows, day: {"gpt-oss-120b": tokens})
     line = lines(GPT)[GPT]
@@ -132,6 +134,32 @@ def test_router_volumes_give_costs_and_weightings(monkeypatch: pytest.MonkeyPatc
     assert line["groups"][-1]["cost_reason"] == "VOLUME_UNKNOWN"
     assert line["cost_group"] in groups
     assert (line["gain_to_cost"], line["alert"]) == (None, None)  # no contract, no gain
+
+
+def test_an_exit_forms_the_weights_of_the_others_anew() -> None:
+    one = made()
+    day = one.until[H100] or date.min
+    series = one.outcome.rates["NYC"]
+    i = next(n for n, p in enumerate(series.plans) if p.index_id == H100)
+    d = series.index_days.index(day)
+    plan, vintage = series.plans[i], series.plans[i].vintages[d]
+    assert vintage is not None
+    known = (900, 400, 100, None, 25)
+    rooted = replace(vintage, basis="V2", volumes=known)
+    vintages = [*plan.vintages[:d], rooted, *plan.vintages[d + 1 :]]
+    plans = [replace(p, vintages=vintages) if n == i else p for n, p in enumerate(series.plans)]
+    outcome = Outcome({}, {"NYC": replace(series, plans=plans)}, {}, {}, {})
+    body = resistance.resistance_lines(
+        outcome, {H100: day}, one.definitions, rules(), taken().inputs.volumes
+    )
+    line = json.loads(body)
+    prices = [nano(r["price"]) for r in line["groups"]]
+    for g, row in enumerate(line["groups"]):
+        rest = prices[:g] + prices[g + 1 :]
+        weights = oracle.weights([*known[:g], *known[g + 1 :]], rooted=True)
+        moved = Fraction(*oracle.value_parts(rest, weights, "median")) / nano("3.20") - 1
+        assert abs(Fraction(row["exit_pct"]) - 100 * moved) <= Fraction(1, 2 * 10**6)
+    assert any(r["exit_pct"] != r["left_out_pct"] for r in line["groups"])
 
 
 def test_rules_of_the_first_version_state_nothing() -> None:
