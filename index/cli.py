@@ -182,7 +182,7 @@ def show_fixing(
     every: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one fixing: value, panel, who did not count and why, proof.
+    """Show one fixing: value, panel, who did not count, proof.
 
     \b
     Example:

@@ -29,7 +29,7 @@ def explain(
     every: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a value came about: clause, parameter, function, source.
+    """Show how a value was made: clause, parameter, code, source.
 
     \b
     Example:
