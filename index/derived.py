@@ -17,10 +17,8 @@ import polars as pl
 
 from index import derived_quality, derived_usage
 from index.outcome import DerivedDay, DerivedSeries, Inputs, Outcome
-from methodology.definition import (
-    Definition,
-    DerivedDefinition,
-    Methodology,
+from methodology.definition import Definition, DerivedDefinition, Methodology
+from methodology.derived_definitions import (
     QualityDefinition,
     SpreadDefinition,
     UsageDefinition,
@@ -116,7 +114,8 @@ def spread_day(
     if reason is not None or hours is None:
         return DerivedDay(None, "NO_FIX", reason, tuple(rows), state)
     token, gpu = legs
-    assert token.units is not None and gpu.units is not None
+    assert token.units is not None
+    assert gpu.units is not None
     units = spread_units(
         (token.units, token.decimals),
         (gpu.units, gpu.decimals),

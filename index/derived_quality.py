@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 
 from index.outcome import DerivedDay, DerivedSeries, Inputs, SessionPlan
-from methodology import clock, quality_series, register, usage
-from methodology.definition import Methodology, QualityDefinition
+from methodology import quality_series, register, usage
+from methodology.definition import Methodology
+from methodology.derived_definitions import QualityDefinition
 from methodology.errors import DefinitionError
 from methodology.quality_series import POINTS, MonthPrice
 from methodology.units import round_half_up
@@ -148,7 +149,7 @@ def series(
     fed = feed(definition, inputs, one, rules)
     kept = [m for m in sorted(fed.months) if is_enough(fed.months[m], rules)]
     prices = [{k: v.price_nano for k, v in fed.months[m].items()} for m in kept]
-    levels = quality_series.series(prices, fed.tokens, window)
+    levels = quality_series.series(prices, [fed.tokens] * len(prices), window)
     place = {month: n for n, month in enumerate(kept)}
     for day in days:
         if day < definition.inception:
@@ -226,8 +227,3 @@ def _hedonic(prices: Sequence[Mapping[str, int]], n: int) -> str | None:
         return None
     points = usage.DIGITS.multiply(Decimal(1000), usage.DIGITS.exp(logs[-1]))
     return usage.text(points, len(str(POINTS)) - 1)
-
-
-def month_ends(first: date, last: date) -> list[date]:
-    """Return the last days of months between two days, both inclusive."""
-    return [d for d in clock.days(first, last) if (d + timedelta(days=1)).day == 1]

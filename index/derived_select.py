@@ -14,13 +14,8 @@ from index.ledger.canonical import canonical
 from index.outcome import Inputs, SessionPlan
 from methodology import schemas
 from methodology.composite import volume_period
-from methodology.definition import (
-    Definition,
-    DerivedDefinition,
-    Methodology,
-    SpreadDefinition,
-    UsageDefinition,
-)
+from methodology.definition import Definition, DerivedDefinition, Methodology
+from methodology.derived_definitions import SpreadDefinition, UsageDefinition
 from methodology.spread import HeatRate, heat_rate_on, load_heat_rates
 
 

@@ -13,7 +13,8 @@ from index import composites
 from index.outcome import DerivedDay, DerivedSeries, Inputs, SessionPlan
 from methodology import clock, register, usage
 from methodology.composite import volume_period
-from methodology.definition import Methodology, UsageDefinition
+from methodology.definition import Methodology
+from methodology.derived_definitions import UsageDefinition
 from methodology.usage import Disclosure
 
 UNIT = "Mtok/day"
@@ -211,8 +212,9 @@ def measured_day(
         }
         for model in sorted(sold)
     )
+    level = int(before["level_e4"]) if linked is None else linked
     state = {
-        "level_e4": str(linked if linked is not None else before["level_e4"]),
+        "level_e4": str(level),
         "tokens": {m: str(t) for m, t in sorted(sold.items())},
         "prices": {m: str(p) for m, (p, _) in sorted(priced.items())},
         "expenditure_nano": str(spent),
@@ -227,6 +229,6 @@ def measured_day(
         None,
         rows,
         state,
-        level_units=int(state["level_e4"]),
+        level_units=level,
         groups=groups,
     )

@@ -14,7 +14,8 @@ from index.ledger.canonical import canonical
 from index.outcome import DerivedDay, DerivedSeries, Outcome
 from index.publication.record import decimal_text, ratio_text
 from index.selection import Selection
-from methodology.definition import Methodology, SpreadDefinition, UsageDefinition
+from methodology.definition import Methodology
+from methodology.derived_definitions import SpreadDefinition, UsageDefinition
 from methodology.spread import worse_grade
 
 _ROWS: dict[str, Any] = {

@@ -20,9 +20,9 @@ from methodology.definition import (
     DerivedDefinition,
     Methodology,
     RateDefinition,
-    SpreadDefinition,
     load_methodology,
 )
+from methodology.derived_definitions import SpreadDefinition
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ SINGULAR = Decimal(1).scaleb(-25)
 """A pivot below this means that the months fall into parts without a common model."""
 
 Prices = Mapping[str, int]
+Tokens = Mapping[str, int]
 Row = list[Decimal]
 
 
@@ -67,27 +68,31 @@ def _total(terms: Sequence[Decimal]) -> Decimal:
     return total
 
 
-def time_product_dummy(months: Sequence[Prices], tokens: Mapping[str, int]) -> Row | None:
+def time_product_dummy(months: Sequence[Prices], tokens: Sequence[Tokens]) -> Row | None:
     """Return ln of the index of each month, the first being 0 (rulebook 19.1, 19.6).
 
-    ``ln p = month + model + error``, each observation weighted by the model's share of the month's
-    spending at the fixed tokens. Models are eliminated first.
+    ``ln p = month + model + error``, each observation weighted by the model's share of what was
+    spent in its month. Models are eliminated first.
 
     Args:
         months: prices by model, nano-units; a model without a price is absent.
-        tokens: the fixed quantities.
+        tokens: quantities by model of each month; a model without any is left out of it.
 
     Returns:
         ``None`` when the months are not linked by common models.
     """
-    models = sorted({m for month in months for m in month if tokens.get(m, 0) > 0})
+    sold = [
+        {m: price for m, price in month.items() if used.get(m, 0) > 0}
+        for month, used in zip(months, tokens, strict=True)
+    ]
+    models = sorted({m for month in sold for m in month})
     logs: list[dict[str, Decimal]] = []
     shares: list[dict[str, Decimal]] = []
-    for month in months:
+    for month, used in zip(sold, tokens, strict=True):
         mine = [m for m in models if m in month]
-        spent = sum(month[m] * tokens[m] for m in mine)
+        spent = sum(month[m] * used[m] for m in mine)
         logs.append({m: DIGITS.ln(Decimal(month[m])) for m in mine})
-        shares.append({m: DIGITS.divide(Decimal(month[m] * tokens[m]), spent) for m in mine})
+        shares.append({m: DIGITS.divide(Decimal(month[m] * used[m]), spent) for m in mine})
     by_model = {m: _total([share[m] for share in shares if m in share]) for m in models}
     mean = {
         m: DIGITS.divide(
@@ -145,7 +150,7 @@ def hedonic(months: Sequence[Prices], traits: Mapping[str, Sequence[int]]) -> Ro
 
 
 def publish_next(
-    published: Sequence[int], months: Sequence[Prices], tokens: Mapping[str, int], window: int
+    published: Sequence[int], months: Sequence[Prices], tokens: Sequence[Tokens], window: int
 ) -> list[int] | None:
     """Return the months that become published with the last of ``months``, in units of 1e-2.
 
@@ -158,7 +163,7 @@ def publish_next(
     Args:
         published: levels of all months published so far, oldest first.
         months: prices of all months up to and including the new one.
-        tokens: the fixed quantities.
+        tokens: quantities of the same months.
         window: months in a window.
 
     Returns:
@@ -166,7 +171,7 @@ def publish_next(
     """
     if len(months) < window:
         return []
-    logs = time_product_dummy(months[-window:], tokens)
+    logs = time_product_dummy(months[-window:], tokens[-window:])
     if logs is None:
         return None
     if not published:
@@ -187,14 +192,14 @@ def _units(points: Decimal) -> int:
     return int(scaled.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=DIGITS))
 
 
-def series(months: Sequence[Prices], tokens: Mapping[str, int], window: int) -> list[int | None]:
+def series(months: Sequence[Prices], tokens: Sequence[Tokens], window: int) -> list[int | None]:
     """Return the published level of each month, units of 1e-2; ``None`` where there is none.
 
     Each month is published once and never revised.
     """
     published: list[int] = []
     for n in range(1, len(months) + 1):
-        more = publish_next(published, months[:n], tokens, window)
+        more = publish_next(published, months[:n], tokens[:n], window)
         if more is None:
             break
         published += more

@@ -15,7 +15,7 @@ from importlib import resources
 
 from pydantic import Field, ValidationError, field_validator
 
-from methodology.errors import DefinitionError
+from methodology.errors import DefinitionError, PriceError
 from methodology.parameters import Strict
 from methodology.units import exact
 from methodology.waterfall import LEVELS
@@ -83,7 +83,7 @@ def parse_heat_rates(text: str, name: str = "heat_rates.toml") -> tuple[HeatRate
     """
     try:
         lines = _Table.model_validate(tomllib.loads(text)).heat_rate
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except (tomllib.TOMLDecodeError, ValidationError, PriceError) as error:
         raise DefinitionError(f"{name}: {error}; correct the line") from error
     seen = set()
     for line in lines:
