@@ -25,7 +25,8 @@ def hedonic(sheet: Sheet) -> None:
     """Check indices and coefficients of the regression of ln p on periods and characteristics."""
     cases = sheet.get("cases", "datasets")
     for n, case in enumerate(cases if isinstance(cases, list) else [], 1):
-        _one(sheet, case, f"{case.get('id', n)}.")
+        with sheet.guard(str(case.get("id", n))):
+            _one(sheet, case, f"{case.get('id', n)}.")
     if any(name.startswith("expected") for name in sheet.told):
         _one(sheet, sheet.told, "")
 
@@ -129,13 +130,7 @@ def _traits(
         terms = _terms(words, columns, when)
     found: dict[str, Floats] = {}
     for term in terms or _all(rows, when):
-        text = str(term).strip().lower()
-        if text in columns:
-            name, is_logged = columns[text], False
-        else:
-            inner = _LOG.match(text)
-            name = columns.get(inner[1].strip(" _()") if inner else text, "")
-            is_logged = bool(inner)
+        name, is_logged = _column_of(str(term).strip().lower(), columns)
         if not name:
             raise NotUnderstood(f"characteristic {term!r} is no column among {', '.join(rows[0])}")
         values = np.array([_need(r[name], name) for r in rows])
@@ -143,10 +138,24 @@ def _traits(
     return found
 
 
+def _column_of(term: str, columns: Mapping[str, str]) -> tuple[str, bool]:
+    """Return the column of a term such as ``ln(context)``, and whether it is still to be logged.
+
+    The column is empty when there is none.
+    """
+    inner = _LOG.match(term)
+    bare = (inner[1] if inner else term).strip(" _()").replace(" ", "_")
+    logged = [f"{log}_{bare}" for log in ("ln", "log")] if inner else []
+    for name in (term, term.replace(" ", "_"), *logged):
+        if name in columns:
+            return columns[name], False
+    return columns.get(bare, ""), inner is not None
+
+
 def _terms(words: str, columns: Mapping[str, str], when: str) -> list[str]:
     """Return the terms of a formula ``ln p ~ ...`` or of a text ``ln p on period, ...``."""
     found = re.search(r"~([^;:.]*?(?:\([^)]*\)[^;:.]*?)*)(?:[;.]|$)", words) or re.search(
-        r"(?:\bp|price\)?) on ([^;.:()]*)", words
+        r"(?:\bp|price\)?) on ((?:[^;.:()]|\b(?:ln|log)\([^)]*\))*)", words
     )
     if not found:
         return []
@@ -156,9 +165,7 @@ def _terms(words: str, columns: Mapping[str, str], when: str) -> list[str]:
         plain = re.sub(r"^(?:factor|c|as\.factor)\((.*)\)$", r"\1", term.lower())
         if plain in ("", "1", "0", when.lower()) or re.search(r"period|dumm|\btime\b|month", plain):
             continue
-        inner = _LOG.match(plain)
-        bare = inner[1].strip(" _()") if inner else plain
-        if plain not in columns and bare not in columns:
+        if not _column_of(plain, columns)[0]:
             return []
         kept.append(plain)
     return kept

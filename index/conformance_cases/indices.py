@@ -68,6 +68,8 @@ def splice_of(path: str) -> str | None:
 
 def formula_of(path: str) -> str | None:
     """Return the bilateral formula that a field's path names; ``None`` if none."""
+    if re.search(r"geometric|harmonic|log[_ -]", path):
+        return None  # geometric Laspeyres and the like: other formulas
     return next((name for name in FORMULAS if name in path), None)
 
 
@@ -82,7 +84,8 @@ def indices(sheet: Sheet) -> None:
     if isinstance(cases, list):
         for n, case in enumerate(cases, 1):
             name = str(case.get("id", n))
-            _part(sheet, {**case}, name + ".", _series(case), case)
+            with sheet.guard(name):
+                _part(sheet, {**case}, name + ".", _series(case), case)
     _part(sheet, None, "", _series(sheet.told), sheet.told)
 
 

@@ -43,6 +43,9 @@ BY_ID: Final[dict[str, Rule]] = {
 }
 """Id of a vector to its rule."""
 
+WHOLE: Final = (tariff, exits, partitioned, monthly, hysteresis, deduplicated)
+"""Rules of one subject each: where such a file has ``cases``, each is a vector of its own."""
+
 _ID: Final = re.compile(r"(?:^|[^A-Za-z])(TV|SD)(\d\d)")
 
 

@@ -20,7 +20,8 @@ def linked(sheet: Sheet) -> None:
     """Check a basket index with links; several data sets stand in ``cases``."""
     cases = sheet.get("cases", "datasets")
     for n, case in enumerate(cases if isinstance(cases, list) else [], 1):
-        _one(sheet, case, f"{case.get('id', n)}.")
+        with sheet.guard(str(case.get("id", n))):
+            _one(sheet, case, f"{case.get('id', n)}.")
     if any(name.startswith("expected") for name in sheet.told):
         _one(sheet, sheet.told, "")
 
@@ -117,6 +118,17 @@ def _baskets(
             found = list(_read(value, part, told, periods, prices, is_quantity))
             names = [name, "links", "link_periods", "rebalance_periods"]
             return sorted(found, key=lambda one: one.link), names
+    numbered = {
+        name: part.get(name, told.get(name))
+        for name in {**told, **part}
+        if re.fullmatch(r"(?:weights?|basket|w)_?[a-z_]*(\d+)", name)
+    }
+    if numbered and all(isinstance(v, Mapping | list) for v in numbered.values()):
+        at = sorted(numbered, key=lambda name: int(re.findall(r"\d+", name)[-1]))
+        links = _links(part, told) or [int(re.findall(r"\d+", name)[-1]) for name in at]
+        pairs = zip([periods[0], *links][-len(at) :], at, strict=False)
+        made = [(_place(link, periods), numbered[name]) for link, name in pairs]
+        return [Basket(n, _weights(own, prices[n], False)) for n, own in made], [*numbered, "links"]
     weight = column(rows, "weight") if rows else None
     good, when = (column(rows, one) for one in ("product", "period")) if rows else (None, None)
     if weight and good and when:
@@ -131,6 +143,13 @@ def _baskets(
             if own and (not found or own != found[-1].weights):
                 found.append(Basket(place, own))
         return found, []
+    sold = column(rows, "quantity") if rows else None
+    if sold and good and when:
+        at = ordered([r[when] for r in rows])
+        start = {str(r[good]): r[sold] for p, r in zip(at, rows, strict=True) if p == periods[0]}
+        return [Basket(0, _weights(start, prices[0], True))], []
+    if "equal" in f"{told.get('what', '')} {told.get('weights', '')}":
+        return [Basket(0, dict.fromkeys(prices[0], Fraction(1)))], ["weights"]
     raise NotUnderstood("no weights: baskets, weights, quantities, or a column weight")
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from index.conformance_cases.orders import cases_of
-from index.conformance_cases.sheet import Sheet, decimals_of, exact
+from index.conformance_cases.sheet import NotUnderstood, Sheet, decimals_of, exact
 from index.conformance_cases.statistics import quantile
 from methodology import marketplace
 from methodology.definition import load_methodology
@@ -19,23 +18,12 @@ from methodology.units import NANO, round_half_up
 
 def deduplicated(sheet: Sheet) -> None:
     """Check that one machine in several sizes counts once (TV20)."""
-    for n, case in enumerate(_markets(sheet), 1):
-        name = "" if case is sheet.told else f"{case.get('id', n)}."
-        rows = case.get("input_rows", case.get("rows", case.get("input")))
-        if not isinstance(rows, list):
-            sheet.unknown(name or "input_rows", dict(case), "no rows of listings")
-            continue
-        _market(sheet, case, name, rows)
-        known = {"input_rows", "rows", "input", "naive_median_of_listings", "depth"}
-        known |= {"expected_after_dedup", "expected", "parameters"}
-        if case is sheet.told:
-            sheet.take(*known)
-        else:
-            sheet.rest(case, name, known)
-
-
-def _markets(sheet: Sheet) -> list[Mapping[str, Any]]:
-    return cases_of(sheet) if "cases" in sheet.told else [sheet.told]
+    rows = sheet.get("input_rows", "rows", "input")
+    if not isinstance(rows, list):
+        raise NotUnderstood("no rows of listings")
+    _market(sheet, sheet.told, "", rows)
+    sheet.take("naive_median_of_listings", "depth", "parameters")
+    sheet.take("expected_after_dedup", "expected")
 
 
 def _market(sheet: Sheet, case: Mapping[str, Any], name: str, rows: list[Any]) -> None:

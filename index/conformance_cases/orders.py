@@ -42,7 +42,9 @@ def first(part: Mapping[str, Any], names: Sequence[str]) -> Any:
 def samples(sheet: Sheet) -> None:
     """Check statistics of samples: a field's name says which one (TV05, TV06, TV11)."""
     for n, case in enumerate(cases_of(sheet), 1):
-        _sample(sheet, case, "" if case is sheet.told else str(case.get("id", n)))
+        name = "" if case is sheet.told else str(case.get("id", n))
+        with sheet.guard(name or "file"):
+            _sample(sheet, case, name)
     for name in ("external_published_example", "published_example", "external_example"):
         example = sheet.get(name)
         if isinstance(example, Mapping) and "value" in example:
@@ -82,6 +84,8 @@ def _sample(sheet: Sheet, case: Mapping[str, Any], name: str) -> None:
                 sheet.unknown(f"{dot}{field}", expected, "one figure is expected here")
             else:
                 _one(sheet, f"{dot}{field}", field, expected, x, w)
+        elif "wilcox" in field and not isinstance(expected, str):
+            _one(sheet, f"{dot}{field}", field, expected, x, w)
         else:
             continue
         taken.add(field)
@@ -125,19 +129,26 @@ def capping(sheet: Sheet) -> None:
         if not isinstance(w, list) or c is None or expected is None:
             sheet.unknown(name, dict(case), "capping needs w, c and expected")
             continue
-        volumes, _ = integers(w)
-        cap = exact(c)
-        shares = capped_shares(volumes, cap)
-        sheet.check(name, expected, shares, "weights.py, exact fractions")
-        square = sum((s * s for s in shares), Fraction(0))
-        for field, got in (("hhi", square), ("eff_n", 1 / square), ("n_eff", 1 / square)):
-            if field in case:
-                sheet.check(f"{name}.{field}", case[field], got)
-        if "lambda" in case:
-            _level(sheet, name, case["lambda"], volumes, shares, cap)
-        known = {*_WEIGHTS, "c", "cap", "ceiling", "expected", "expected_weights"}
-        known |= {"expected_shares", "hhi", "eff_n", "n_eff", "lambda"}
-        sheet.rest(case, name, known)
+        with sheet.guard(name, expected):
+            _capped(sheet, case, name, w, c, expected)
+
+
+def _capped(
+    sheet: Sheet, case: Mapping[str, Any], name: str, w: list[Any], c: Any, expected: Any
+) -> None:
+    volumes, _ = integers(w)
+    cap = exact(c)
+    shares = capped_shares(volumes, cap)
+    sheet.check(name, expected, shares, "weights.py, exact fractions")
+    square = sum((s * s for s in shares), Fraction(0))
+    for field, got in (("hhi", square), ("eff_n", 1 / square), ("n_eff", 1 / square)):
+        if field in case:
+            sheet.check(f"{name}.{field}", case[field], got)
+    if "lambda" in case:
+        _level(sheet, name, case["lambda"], volumes, shares, cap)
+    known = {*_WEIGHTS, "c", "cap", "ceiling", "expected", "expected_weights"}
+    known |= {"expected_shares", "hhi", "eff_n", "n_eff", "lambda"}
+    sheet.rest(case, name, known)
 
 
 def _level(
@@ -223,7 +234,8 @@ def influence(sheet: Sheet) -> None:
         if not isinstance(x, list) or not isinstance(w, list):
             sheet.unknown(dot or "x, w", dict(case), "influence needs x and w")
             continue
-        _influence(sheet, case, dot, x, w)
+        with sheet.guard(dot or "x, w"):
+            _influence(sheet, case, dot, x, w)
         known = {*_SAMPLE, *_WEIGHTS, "base", "expected_base", "relative_change", "estimator"}
         known |= {"expected_relative_change", "expected"}
         if case is sheet.told:

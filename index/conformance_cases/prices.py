@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -26,38 +27,33 @@ def _text(units: int, decimals: int) -> str:
 def rounding(sheet: Sheet) -> None:
     """Check half-up rounding on the decimal value, and the traps beside it (TV17)."""
     for n, case in enumerate(cases_of(sheet), 1):
-        if "value" not in case or "quantum" not in case:
-            sheet.unknown(str(case.get("id", n)), dict(case), "rounding needs value and quantum")
-            continue
-        value, quantum = exact(case["value"]), exact(case["quantum"])
-        name = str(case.get("id", f"{case['value']} to {case['quantum']}"))
-        digits = decimals_of(case["quantum"])
-        steps = value / quantum
-        for field in ("half_up", "expected", "expected_half_up"):
-            if field in case:
-                units = round_half_up(steps.numerator, steps.denominator)
-                got = _text(int(units * quantum * 10**digits), digits)
-                sheet.check(f"{name}.{field}", case[field], got, "units.round_half_up (adopted)")
-        told = Decimal(str(case["value"]))
-        even = format(told.quantize(Decimal(str(case["quantum"])), ROUND_HALF_EVEN), "f")
-        traps = {"half_even": (even, "convention: half to even")}
-        traps["binary_float_round"] = (
-            str(round(float(told), digits)),
-            "convention: round() of a binary float",
-        )
-        for field, (got, note) in traps.items():
-            if field in case:
-                ours = got if isinstance(case[field], str) else Decimal(got)
-                expected = _same_decimals(case[field], got)
-                sheet.check(f"{name}.{field}", expected, ours, note)
-        known = {"value", "quantum", "half_up", "expected", "expected_half_up", *traps}
-        sheet.rest(case, name, known)
+        name = str(case.get("id", f"{case.get('value', n)} to {case.get('quantum', '?')}"))
+        with sheet.guard(name, dict(case)):
+            _rounded(sheet, case, name)
 
 
-def _same_decimals(expected: Any, got: str) -> Any:
-    """Return the expected text as it is; floats print without the zeros of their quantum."""
-    is_equal = isinstance(expected, str) and exact(expected) == exact(got)
-    return got if is_equal else expected
+def _rounded(sheet: Sheet, case: Mapping[str, Any], name: str) -> None:
+    value, quantum = exact(case.get("value")), exact(case.get("quantum"))
+    digits = decimals_of(case["quantum"])
+    steps = abs(value) / quantum
+    units = round_half_up(steps.numerator, steps.denominator) * (-1 if value < 0 else 1)
+    half_up = _text(int(units * quantum * 10**digits), digits)
+    told = Decimal(str(case["value"]))
+    even = format(told.quantize(Decimal(str(case["quantum"])), ROUND_HALF_EVEN), "f")
+    trap = str(round(float(told), digits))
+    made = {
+        "half_up": (half_up, "units.round_half_up (adopted)"),
+        "expected": (half_up, "units.round_half_up (adopted)"),
+        "expected_half_up": (half_up, "units.round_half_up (adopted)"),
+        "half_even": (even, "convention: half to even"),
+        "binary_float_round": (trap, "convention: round() of a binary float"),
+    }
+    for field, (got, note) in made.items():
+        if field in case:
+            is_text = isinstance(case[field], str) and field != "binary_float_round"
+            expected = case[field] if is_text else exact(case[field])
+            sheet.check(f"{name}.{field}", expected, got if is_text else exact(got), note)
+    sheet.rest(case, name, {"value", "quantum", *made})
 
 
 def hysteresis(sheet: Sheet) -> None:
@@ -126,17 +122,28 @@ def restated(sheet: Sheet) -> None:
         value = sheet.get(field)
         if value is not None:
             sheet.check(field, value, got, f"limit printed with {digits} decimals", digits)
-    until = datetime(2026, 1, 1, 23, 59, 59)
     for case in sheet.get("cases", "rows", default=[]):
-        if "corrected" not in case or not {"restate", "expected"} & set(case):
-            sheet.unknown(str(case.get("id", "case")), dict(case), "needs corrected and restate")
-            continue
-        is_late = case.get("same_day", case.get("is_same_day", True)) is False
-        at = until.replace(day=2) if is_late else until
-        base = exact(case.get("published", published))
-        limit = exact(case.get("threshold", threshold))
-        outcome = restatement.decide(base, exact(case["corrected"]), at, until, limit)
-        name = f"corrected {case['corrected']}{', late' if is_late else ''}"
-        sheet.check(name, case.get("restate", case.get("expected")), outcome == "RESTATE", note)
-        known = {"corrected", "restate", "expected", "same_day", "is_same_day"}
-        sheet.rest(case, name, known | {"published", "threshold"})
+        name = str(case.get("id", f"corrected {case.get('corrected')}"))
+        with sheet.guard(name, dict(case)):
+            _restated(sheet, case, name, published, threshold)
+
+
+def _restated(
+    sheet: Sheet, case: Mapping[str, Any], name: str, published: Fraction, threshold: Fraction
+) -> None:
+    if "corrected" not in case or not {"restate", "expected"} & set(case):
+        raise NotUnderstood("a case needs corrected and restate")
+    until = datetime(2026, 1, 1, 23, 59, 59)
+    is_late = case.get("same_day", case.get("is_same_day", True)) is False
+    outcome = restatement.decide(
+        exact(case.get("published", published)),
+        exact(case["corrected"]),
+        until.replace(day=2) if is_late else until,
+        until,
+        exact(case.get("threshold", threshold)),
+    )
+    told = case.get("restate", case.get("expected"))
+    late = ", a day late" if is_late else ""
+    sheet.check(name, told, outcome == "RESTATE", f"restatement.py, more than the threshold{late}")
+    known = {"corrected", "restate", "expected", "same_day", "is_same_day"}
+    sheet.rest(case, name, known | {"published", "threshold"})

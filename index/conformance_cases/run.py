@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from index.conformance_cases.kinds import rule_of
+from index.conformance_cases.kinds import WHOLE, Rule, rule_of
 from index.conformance_cases.sheet import UNKNOWN, NotUnderstood, Row, Sheet
-from methodology.errors import PriceError, UsageError
+from methodology.errors import UsageError
 
 
 def files_of(path: Path) -> list[Path]:
@@ -40,23 +41,28 @@ def rows_of_file(file: Path) -> list[Row]:
     if rule is None:
         reason = f"{file.name}: neither its id nor its fields name a rule that is built here"
         return [Row(sheet.vector, "file", "", "", UNKNOWN, reason)]
-    try:
-        rule(sheet)
-    except (NotUnderstood, PriceError) as error:
-        sheet.unknown("file", None, f"{file.name}: {error}")
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:  # a form nobody foresaw is a row, never a stop
-        kind = type(error).__name__
-        sheet.unknown("file", None, f"{file.name}: a form not understood: {kind}: {error}")
+    with sheet.guard("file"):
+        if rule in WHOLE and isinstance(told.get("cases"), list):
+            _by_case(sheet, rule)
+        else:
+            rule(sheet)
     sheet.leftovers()
     if not sheet.rows:
         sheet.unknown("file", None, f"{file.name}: nothing in it that could be checked")
     return sheet.rows
+
+
+def _by_case(sheet: Sheet, rule: Rule) -> None:
+    """Work through each case as a vector of its own, with the fields they share."""
+    shared = {name: value for name, value in sheet.told.items() if name != "cases"}
+    for n, case in enumerate(sheet.get("cases"), 1):
+        name = str(case.get("id", n)) if isinstance(case, dict) else str(n)
+        with sheet.guard(name, case):
+            one = Sheet(sheet.vector, shared | case, sheet.folder)
+            rule(one)
+            one.rest(case, "", one.taken)
+            sheet.take(*one.taken)
+            sheet.rows.extend(replace(row, case=f"{name}.{row.case}") for row in one.rows)
 
 
 def _name(file: Path, told: dict[str, Any]) -> str:

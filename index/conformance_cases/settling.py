@@ -171,11 +171,11 @@ def look_back(sheet: Sheet) -> None:
     shared = inner if isinstance(inner, Mapping) else {}
     for n, case in enumerate(cases_of(sheet), 1):
         name = f"scenario {case.get('scenario', case.get('id', n))}"
-        days = _available(case)
-        if not days:
-            sheet.unknown(name, dict(case), "a scenario says for E0, E-1 ... what is available")
-            continue
-        _scenario(sheet, name, case, days, {_back(k): v for k, v in shared.items()})
+        with sheet.guard(name, dict(case)):
+            days = _available(case)
+            if not days:
+                raise NotUnderstood("a scenario says for E0, E-1 ... what is available")
+            _scenario(sheet, name, case, days, {_back(k): v for k, v in shared.items()})
 
 
 def _back(name: str) -> int | None:
@@ -189,6 +189,8 @@ def _available(case: Mapping[str, Any]) -> dict[int, Any]:
         inner = case.get(name)
         if isinstance(inner, Mapping):
             return {b: v for k, v in inner.items() if (b := _back(k)) is not None}
+        if isinstance(inner, str):
+            inner = re.split(r"[,; ]+", inner) if re.search(r"[,; ]", inner) else list(inner)
         if isinstance(inner, list) and inner:
             if all(isinstance(one, str) and _back(one) is not None for one in inner):
                 there = {_back(one) for one in inner}
@@ -237,7 +239,7 @@ def _scenario(
     note = "settlement.settle: three days, one looked back to, the last one needed"
     seen = False
     for field, told in case.items():
-        if _back(field) is not None or not re.search("aver|used|expect|fsp|mean|result", field):
+        if _back(field) is not None or not re.search("aver|use|expect|fsp|mean|result", field):
             continue
         seen = True
         named = _named_days(told)

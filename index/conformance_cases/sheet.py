@@ -6,9 +6,10 @@ figures is a row with the verdict UNKNOWN: a figure nobody looked at must not lo
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -114,6 +115,17 @@ class Sheet:
     def unknown(self, case: str, expected: Any, reason: str) -> None:
         """Note a figure that nothing here can check, and why."""
         self.rows.append(Row(self.vector, case, told_of(expected), "", UNKNOWN, reason))
+
+    @contextlib.contextmanager
+    def guard(self, case: str, told: Any = None) -> Iterator[None]:
+        """Turn whatever is not understood inside a case into a row; the next case goes on."""
+        try:
+            yield
+        except SpotfixError as error:
+            self.unknown(case, told, str(error))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            kind = type(error).__name__
+            self.unknown(case, told, f"a form not understood: {kind}: {error}")
 
     def leftovers(self) -> None:
         """Note every field with figures that no rule has taken."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from index.conformance_cases.sheet import NotUnderstood, exact
-from methodology import estimators
+from methodology import estimators, wilcoxon
 from methodology import order_statistics as order
 from methodology.estimators import Ints
 
@@ -148,6 +148,9 @@ def statistic(name: str, x: Sequence[Any], w: Sequence[Any] | None = None) -> tu
         return order.iqr_type_7(values), "quartiles of type 7"
     if text.startswith("mad") or "_mad" in text:
         return _mad(text, values)
+    if "wilcox" in text:
+        note = "convention: R wilcox.test(exact = FALSE), a root to 1e-4, not Hodges-Lehmann"
+        return wilcoxon.estimate([float(one) for one in values]), note
     if "hodges" in text or re.search(r"(^|_)hl(_|$)", text):
         return order.hodges_lehmann(values), "exact Walsh averages, the diagonal included"
     if "huber" in text:
