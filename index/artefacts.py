@@ -88,15 +88,21 @@ def _backcast(one: Pass) -> bytes | None:
 
 
 def _triple(one: Pass) -> bytes | None:
-    """Composites laid side by side (rulebook 13.10); a chain needs its days from the first on."""
-    if one.inputs.is_live:
-        return None
-    return triple_lines(one.outcome, one.inputs, one.rules) or None
+    """Composites laid side by side (rulebook 13.10); a live day goes on from the lines before."""
+    before = one.earlier("triple") if one.inputs.is_live else None
+    return triple_lines(one.outcome, one.inputs, one.rules, before) or None
+
+
+def _resistance(one: Pass) -> bytes | None:
+    """What one seller can do to each value (rulebook 16); rules of 1.0.0 have no such table."""
+    made = resistance_lines(one.outcome, one.due, one.definitions, one.rules, one.inputs.volumes)
+    return made or None
 
 
 KINDS: dict[str, Callable[[Pass], bytes | None]] = {
     "backcast": _backcast,
     "triple": _triple,
+    "resistance": _resistance,
 }
 """Kind of artefact to the function that makes its bytes, in the order in which they are logged;
 ``None``: this pass has none."""

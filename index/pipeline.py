@@ -13,9 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from index import determine, intake, live, prints, records
+from index import determine, gate, intake, live, prints, records, rulechange
+from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
 from index.determine import Inputs, Outcome
+from index.gate import Difference, Evidence
 from index.intake import Intake
 from index.ledger.batches import Stored
 from index.ledger.canonical import canonical
@@ -46,6 +48,7 @@ class Report:
     log_size: int = 0
     root: str = ""
     recovery: list[str] = field(default_factory=list)
+    blocked: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def is_nothing_due(self) -> bool:
@@ -103,10 +106,8 @@ def publish(
         if (name, shop.definitions[name].session, day.isoformat(), r) not in shop.published.fixings
     ]
     if open_keys:
-        names = {name for name, _, _ in open_keys}
-        _publish_open(
-            shop, taken, {n: due[n] for n in names}, open_keys, manifest, until, before, say, report
-        )
+        rulechange.check(shop, {name: due[name] for name, _, _ in open_keys})
+        _publish_open(shop, taken, due, open_keys, manifest, until, before, say, report)
     report.fixings = [
         shop.published.fixings[key]
         for name, day in sorted(due.items())
@@ -149,25 +150,21 @@ def _publish_open(
     report: Report,
 ) -> None:
     selections, planned = choose(taken.inputs, shop, due, until, before, say)
-    say("commit", f"{len(selections)} indices")
+    still_open = {name for name, _, _ in open_keys}
+    say("commit", f"{len(still_open)} indices")
     stored = {
-        name: (shop.batches.put("inputs", s.inputs), shop.batches.put("basket", s.basket))
-        for name, s in selections.items()
+        name: shop.batches.put("inputs", selections[name].inputs) for name in sorted(still_open)
     }
+    for name in sorted(still_open):
+        shop.batches.put("basket", selections[name].basket)
     at = {name: clock.cut_off(s.definition.session, s.ref_date) for name, s in selections.items()}
     opening = [
-        *records.rules_record(shop, min(at.values())),
+        *records.rules_record(shop, min(at[name] for name in still_open)),
         *records.manifest_record(shop, manifest, max(at.values()), taken),
         *(
-            records.commitment_record(shop, selections[name], manifest, stored[name][0], at[name])
-            for name in sorted(selections, key=lambda n: (at[n], n))
-            if (
-                name,
-                selections[name].definition.session,
-                due[name].isoformat(),
-                "sha256:" + manifest.sha256,
-            )
-            not in shop.published.commitments
+            records.commitment_record(shop, selections[name], manifest, stored[name], at[name])
+            for name in sorted(still_open, key=lambda n: (at[n], n))
+            if records.commitment_of(shop, selections[name], manifest) is None
         ),
     ]
     if taken.inputs.is_live:
@@ -180,17 +177,51 @@ def _publish_open(
         when = prints.scheduled(shop.definitions[name], day, revision)
         events.setdefault(when, []).append((name, revision))
     for when in sorted(events):
-        batch = []
+        batch: list[Make] = []
         for name, revision in sorted(events[when]):
             say("publish", name)
-            batch.append(records.fixing(shop, drafts[name], revision, manifest, before))
-        if when == max(events) and not taken.inputs.is_live:
+            made = records.fixing(shop, drafts[name], revision, manifest, before)
+            stopped = _stopped(shop, drafts[name], revision, made)
+            if not stopped:
+                batch.append(made)
+                continue
+            content = made(shop.log.size)
+            batch += records.engine_difference(shop, content, stopped, when)
+            report.blocked.append(
+                {
+                    "index_id": name,
+                    "ref_date": content["ref_date"],
+                    "detail": "; ".join(one.text for one in stopped),
+                }
+            )
+        if when == max(events) and not report.blocked:
             # In one append with the last fixings: once those are there, nothing is due any more.
-            body = prints.back_cast(outcome, shop.definitions, until)
-            artefact = shop.batches.put("backcast", body)
-            if ("backcast", "sha256:" + artefact.sha256) not in shop.published.batches:
-                batch.append(records.artefact_record(shop, artefact, manifest, when))
+            first = selections[min(still_open)]
+            session = first.definition.session
+            earlier = earlier_lines(
+                shop.published, shop.batches, session, first.ref_date, shop.log.size
+            )
+            one = Pass(
+                outcome, selections, shop.definitions, shop.rules, taken.inputs, until, earlier
+            )
+            batch += records.artefact_records(shop, artefacts_of(one), manifest, when)
         report.appended += shop.append(batch)
+
+
+def _stopped(shop: Shop, draft: prints.Draft, revision: int, made: Make) -> list[Difference]:
+    """Return what keeps a final from being released: nothing, as a rule (rulebook 22.1)."""
+    if revision == 0:
+        return []
+    evidence = Evidence(draft.contributions, draft.selection.basket, draft.panel_state)
+    content = made(shop.log.size)
+    try:
+        return gate.differences(content, evidence)
+    except gate.NotCovered as error:
+        if not content["settlement_eligible"]:
+            return []
+        return [Difference("value", content["value"], f"none: {error}")]
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return [Difference("value", content["value"], f"none: {type(error).__name__}: {error}")]
 
 
 def _panels_ahead(
@@ -241,7 +272,7 @@ def choose(
         progress=lambda step: say("compute", step),
     )
     offers = prints.offers_of(inputs, shop.definitions, due, shop.rules)
-    return prints.select(planned, offers, shop.definitions, due, inputs), planned
+    return prints.select(planned, offers, shop.definitions, due, inputs, shop.rules), planned
 
 
 def compute(
@@ -263,6 +294,7 @@ def compute(
         until=until,
         before=before.states if before else None,
         composites_before=before.composites if before else None,
+        derived_before=before.derived if before else None,
         keep_states=list(due.items()),
         progress=lambda step: say("compute", step),
     )

@@ -20,14 +20,19 @@ class Published:
     """The log's records by kind.
 
     ``digests`` maps a fixing's key to the digest of its bytes; ``panels`` maps index and vintage to
-    the digest of a panel frozen ahead of its month.
+    the digest of a panel frozen ahead of its month; ``rules`` maps the place of each record of
+    rules to their digest, in order; ``artefacts`` maps kind, digest and manifest of each artefact
+    of a run to the first record that cites it; ``committed`` maps a commitment's place to the
+    digests of methodology and definition it was made under.
     """
 
     fixings: dict[Key, dict[str, Any]] = field(default_factory=dict)
     digests: dict[Key, str] = field(default_factory=dict)
     commitments: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
     batches: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    methodologies: set[str] = field(default_factory=set)
+    committed: dict[int, tuple[str, str]] = field(default_factory=dict)
+    rules: dict[int, str] = field(default_factory=dict)
+    artefacts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     incidents: list[dict[str, Any]] = field(default_factory=list)
     panels: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -48,15 +53,27 @@ class Published:
             self.fixings[key], self.digests[key] = record, digest(body)
         elif kind == "commitment":
             self.commitments[commitment_key(record)] = record["seq"]
+            under = record["methodology_digest"], record["definition_digest"]
+            self.committed[record["seq"]] = under
         elif kind == "batch":
             self.batches[record["artefact"]["kind"], record["artefact"]["sha256"]] = record
+            self.artefacts.setdefault(artefact_key(record), record["seq"])
         elif kind == "methodology":
-            self.methodologies.add(record["methodology_digest"])
+            self.rules[record["seq"]] = record["methodology_digest"]
         elif kind == "basket":
             mine = self.panels.setdefault(record["index_id"], {})
             mine[record["vintage"]] = record["artefact"]["sha256"]
         elif kind == "incident":
             self.incidents.append(record)
+
+    def rules_at(self, seq: int) -> str | None:
+        """Return the digest of the rules in force for the record at a place in the log."""
+        before = [digest for place, digest in self.rules.items() if place < seq]
+        return before[-1] if before else None
+
+    def rules_in_force(self) -> str | None:
+        """Return the digest of the last rules that the log names, ``None`` before the first."""
+        return next(reversed(self.rules.values()), None)
 
     def latest(self, index_id: str, before: date | None = None) -> dict[str, Any] | None:
         """Return the newest fixing of an index (highest day, then revision), or ``None``.
@@ -82,3 +99,9 @@ def commitment_key(record: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Return a commitment's key: index, session, day, and the manifest it commits to."""
     manifest = record["manifest"]["sha256"]
     return record["index_id"], record["session"], record["ref_date"], manifest
+
+
+def artefact_key(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the key of a ``batch`` record: kind and digest of its artefact, and the manifest."""
+    artefact = record["artefact"]
+    return artefact["kind"], artefact["sha256"], record["manifest"]["sha256"]

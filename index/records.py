@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from index import live, prints
+from index.gate import Difference
 from index.intake import Intake
 from index.ledger.batches import Stored
 from index.ledger.canonical import canonical, digest
@@ -15,10 +16,8 @@ from index.prints import Draft, Selection
 from index.publication import record
 from index.shop import Shop
 from methodology import clock
-from methodology.definition import (
-    Methodology,
-    frozen_listing,
-)
+from methodology.definition import Methodology, frozen_listing, rule_bodies
+from methodology.errors import LogInconsistent
 
 Make = Callable[[int], dict[str, Any]]
 
@@ -29,11 +28,18 @@ def rules_digest() -> str:
 
 
 def rules_record(shop: Shop, at: datetime) -> list[Make]:
-    """Return the record of the rules in force, or none when the log has it."""
+    """Return the record of the rules in force, or none when they are the last that the log names.
+
+    Its artefact holds the listing (``frozen``) and the text of every file (``files``): whoever has
+    the ledger has the rules. Ledgers of 1.0.0 hold the listing alone.
+    """
     found = rules_digest()
-    if found in shop.published.methodologies:
+    if found == shop.published.rules_in_force():
         return []
-    stored = shop.batches.put("rules", canonical({"frozen": frozen_listing()}) + b"\n")
+    files = {path: body.decode("utf-8") for path, body in rule_bodies().items()}
+    stored = shop.batches.put(
+        "rules", canonical({"frozen": frozen_listing(), "files": files}) + b"\n"
+    )
     return [
         lambda seq: record.methodology(
             {
@@ -87,6 +93,19 @@ def artefact_record(shop: Shop, artefact: Stored, manifest: Stored, at: datetime
     )
 
 
+def artefact_records(
+    shop: Shop, bodies: Mapping[str, bytes], manifest: Stored, at: datetime
+) -> list[Make]:
+    """Return a record of each artefact of a run that the log does not cite for this manifest."""
+    made = []
+    for kind, body in bodies.items():
+        stored = shop.batches.put(kind, body)
+        key = (kind, "sha256:" + stored.sha256, "sha256:" + manifest.sha256)
+        if key not in shop.published.artefacts:
+            made.append(artefact_record(shop, stored, manifest, at))
+    return made
+
+
 def commitment_record(
     shop: Shop, chosen: Selection, manifest: Stored, inputs: Stored, at: datetime
 ) -> Make:
@@ -109,6 +128,52 @@ def commitment_record(
     )
 
 
+def commitment_of(shop: Shop, chosen: Selection, manifest: Stored) -> int | None:
+    """Return the place of the commitment to these inputs under the rules in force, or ``None``.
+
+    One made under other rules, by a run that an upgrade interrupted, is none.
+    """
+    key = (
+        chosen.index_id,
+        chosen.definition.session,
+        chosen.ref_date.isoformat(),
+        "sha256:" + manifest.sha256,
+    )
+    seq = shop.published.commitments.get(key)
+    under = ("sha256:" + shop.rules.digest, "sha256:" + chosen.definition.digest)
+    return seq if seq is not None and shop.published.committed[seq] == under else None
+
+
+def engine_difference(
+    shop: Shop, fixing: Mapping[str, Any], found: Sequence[Difference], at: datetime
+) -> list[Make]:
+    """Return the incident of a final that the release gate stopped, or none if it is logged.
+
+    Both engines' numbers and the digests of what they read stand in it (rulebook 22.3).
+    """
+    told = {
+        "kind": "ENGINE_DIFFERENCE",
+        "index_id": fixing["index_id"],
+        "session": fixing["session"],
+        "ref_date": fixing["ref_date"],
+        "revision": fixing["revision"],
+        "reason": "BLOCKED",
+        "detail": "; ".join(one.text for one in found),
+        "differences": [
+            {"field": d.field, "first_engine": d.first, "second_engine": d.second} for d in found
+        ],
+        "contributions": fixing["contributions"],
+        "basket_digest": fixing["basket_digest"],
+        "panel_state": fixing["panel_state"],
+        "manifest": fixing["manifest"],
+        "software": fixing["software"],
+        "at": clock.iso(at),
+    }
+    if any({**told, **one} == one for one in shop.published.incidents):
+        return []
+    return [lambda seq: record.incident({"seq": seq, "log_origin": shop.log.origin, **told})]
+
+
 def fixing(
     shop: Shop, draft: Draft, revision: int, manifest: Stored, before: live.Before | None
 ) -> Make:
@@ -121,9 +186,9 @@ def fixing(
         "panel_state": shop.batches.put("panel_state", draft.panel_state),
     }
     session, day = chosen.definition.session, chosen.ref_date.isoformat()
-    committed = shop.published.commitments[
-        chosen.index_id, session, day, "sha256:" + manifest.sha256
-    ]
+    committed = commitment_of(shop, chosen, manifest)
+    if committed is None:
+        raise LogInconsistent(f"{chosen.index_id} {day}: the log has no commitment to its inputs")
 
     def make(seq: int) -> dict[str, Any]:
         previous = (chosen.index_id, session, day, revision - 1)

@@ -9,47 +9,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from collectors.archive import Archive
 from index import determine, intake, live, prints
+from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
 from index.frames import to_lines
 from index.ledger.batches import Batches, Stored
-from index.ledger.canonical import canonical, digest, parse_record
+from index.ledger.canonical import canonical, digest
 from index.ledger.check import check_files
 from index.ledger.log import Log
-from index.pipeline import Shop, by_id, choose, compute, fixing_record, rules_digest
+from index.pipeline import Shop, by_id, choose, compute, fixing_record
 from index.prints import Draft
-from index.publication.record import FIXING_FIELDS
-from index.published import Key, Published, commitment_key, fixing_key
+from index.published import Key, Published, commitment_key
+from index.record_checks import (
+    VerifyReport,
+    check_links,
+    check_rules,
+    known_differences,
+    read_records,
+    rules_at,
+    second_engine,
+)
+from index.rulechange import rules_of
 from methodology.definition import load_definitions, load_methodology
 from methodology.errors import CoverageError, VerificationError
 
 Tell = Callable[[str, str], None]
-
-COMMITTED = (
-    "index_id", "session", "ref_date", "input_digest", "methodology_digest", "definition_digest",
-    "manifest",
-)  # fmt: skip
-"""Fields of a commitment that its fixing repeats; the panel's digest too, where it is known."""
-
-
-@dataclass
-class VerifyReport:
-    """What was checked. ``problems`` is empty when everything is as published."""
-
-    files: int = 0
-    records: int = 0
-    manifests: int = 0
-    fixings: int = 0
-    recomputed: int = 0
-    back_cast_rows: int = 0
-    from_archive: bool = False
-    root: str = ""
-    problems: list[str] = field(default_factory=list)
 
 
 def verify(
@@ -92,22 +81,20 @@ def verify(
         definitions=by_id(load_definitions()),
     )
     bodies = list(log.entries())
-    _read_records(bodies, log.origin, shop.published, problems)
+    read_records(bodies, log.origin, shop.published, problems)
     report.records, report.fixings = len(bodies), len(shop.published.fixings)
     if not problems:
-        _check_links(shop, bodies, problems)
+        check_rules(shop, report, problems)
+    if not problems:
+        check_links(shop, bodies, problems)
     if problems:
-        _fail(report, problems)
-    if shop.published.methodologies - {rules_digest()}:
-        problems.append(
-            "rules: some records were made under rule files that are not the ones installed "
-            f"({rules_digest()}); verify them with the version that made them"
-        )
         _fail(report, problems)
     for manifest in sorted({k[1] for k in shop.published.batches if k[0] == "manifest"}):
         report.manifests += 1
         say("recompute", manifest[:19])
         _recompute(shop, manifest, from_archive, report, problems, say)
+    say("second engine", f"{report.fixings} fixings")
+    second_engine(shop, report, problems)
     if problems:
         _fail(report, problems)
     return report
@@ -121,70 +108,6 @@ def _fail(report: VerifyReport, problems: list[str]) -> None:
     raise error
 
 
-def _read_records(
-    bodies: list[bytes], origin: str, published: Published, problems: list[str]
-) -> None:
-    for seq, body in enumerate(bodies):
-        content = parse_record(body)
-        if content.get("seq") != seq:
-            problems.append(f"record {seq}: says seq {content.get('seq')}; a record was moved")
-            continue
-        if content.get("log_origin") != origin:
-            problems.append(f"record {seq}: of the log {content.get('log_origin')}, not {origin}")
-        if content["type"] == "fixing":
-            odd = sorted(set(content) ^ set(FIXING_FIELDS))
-            if odd:
-                problems.append(f"record {seq}: a fixing with other fields than fixing/1.0: {odd}")
-                continue
-            if fixing_key(content) in published.fixings:
-                problems.append(f"record {seq}: {fixing_key(content)} was published before")
-        published.add(body)
-
-
-def _check_links(shop: Shop, bodies: list[bytes], problems: list[str]) -> None:
-    """Check what each fixing cites: commitment, revision replaced, manifest, state before."""
-    published = shop.published
-    for key, record in published.fixings.items():
-        name = f"{key[0]} {key[2]} r{key[3]}"
-        definition = shop.definitions.get(key[0])
-        if definition is None or definition.session != key[1]:
-            problems.append(f"{name}: no index of that id and session {key[1]} is defined")
-            continue
-        if ("manifest", record["manifest"]["sha256"]) not in published.batches:
-            problems.append(f"{name}: no record lists its manifest {record['manifest']['sha256']}")
-        earlier = published.digests.get((*key[:3], key[3] - 1))
-        if record["supersedes"] != earlier:
-            problems.append(f"{name}: supersedes {record['supersedes']}, the log has {earlier}")
-        seq = record["commit_seq"]
-        commit = json.loads(bodies[seq]) if seq in range(len(bodies)) else {"type": "nothing"}
-        if commit["type"] != "commitment" or seq >= record["seq"]:
-            problems.append(f"{name}: record {seq} is no commitment before it")
-        else:
-            other = [field for field in COMMITTED if commit[field] != record[field]]
-            if commit["basket_digest"] not in (None, record["basket_digest"]):
-                other.append("basket_digest")
-            if other:
-                problems.append(f"{name}: differs from what it committed to in {', '.join(other)}")
-        said, due = record["panel_state_before"], _state_before(published, record)
-        if said != due and "BUNDLED" not in record["flags"]:
-            problems.append(f"{name}: continues from {said}, the newest state before it is {due}")
-
-
-def _state_before(published: Published, record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the reference to the state that a live fixing had to continue from."""
-    mine = [
-        one
-        for key, one in published.fixings.items()
-        if key[0] == record["index_id"]
-        and key[2] < record["ref_date"]
-        and one["seq"] < record["seq"]
-    ]
-    if not mine:
-        return None
-    last = max(mine, key=lambda one: (one["ref_date"], one["revision"]))
-    return {"record": last["seq"], **last["panel_state"]}
-
-
 def _recompute(
     shop: Shop,
     manifest: str,
@@ -193,21 +116,46 @@ def _recompute(
     problems: list[str],
     say: Tell,
 ) -> None:
-    mine = {
-        key: record
-        for key, record in shop.published.fixings.items()
+    """Recompute what one intake led to, each part under the rules that held at its place."""
+    published = shop.published
+    places = {
+        key: record["seq"]
+        for key, record in published.fixings.items()
         if record["manifest"]["sha256"] == manifest
+    }
+    made = {
+        key: seq
+        for key, seq in published.artefacts.items()
+        if key[2] == manifest and key[0] != "manifest"
     }
     content = intake.load_manifest(shop.batches, manifest)
     if from_archive:
-        taken = intake.reparse(content, shop.archive, shop.rules)
+        listed = published.batches["manifest", manifest]["seq"]
+        rules = rules_at(shop, listed).methodology
+        taken = intake.reparse(content, shop.archive, rules)
         problems += _batch_differences(taken, content)
     else:
         taken = intake.read_manifest(shop.batches, manifest)
-    if not mine or problems:
+    if problems:
         return
-    for part in _parts(mine, taken.inputs.is_live):
-        _recompute_part(shop, manifest, part, taken, report, problems, say)
+    for under in dict.fromkeys(published.rules_at(s) for s in (*places.values(), *made.values())):
+        rules_then = rules_of(under or "", shop.rules, shop.definitions)
+        then = replace(shop, rules=rules_then.methodology, definitions=dict(rules_then.definitions))
+        mine = {
+            key: published.fixings[key]
+            for key, seq in places.items()
+            if published.rules_at(seq) == under
+        }
+        cited = {key[:2] for key, seq in made.items() if published.rules_at(seq) == under}
+        found: set[tuple[str, str]] = set()
+        for part in _parts(mine, taken.inputs.is_live):
+            found |= _recompute_part(then, manifest, part, taken, report, problems, say)
+        if not problems:
+            problems += [
+                f"{kind} {sha256}: no pass over its intake makes these bytes again"
+                for kind, sha256 in sorted(cited - found)
+            ]
+        report.artefacts += len(cited & found)
 
 
 def _parts(mine: Mapping[Key, dict[str, Any]], is_live: bool) -> list[dict[Key, dict[str, Any]]]:
@@ -228,42 +176,52 @@ def _recompute_part(
     report: VerifyReport,
     problems: list[str],
     say: Tell,
-) -> None:
-    due = {key[0]: date.fromisoformat(key[2]) for key in mine}
+) -> set[tuple[str, str]]:
+    """Recompute one pass; return kind and digest of the artefacts it makes."""
     before = None
+    session, day = next((key[1], date.fromisoformat(key[2])) for key in mine)
     if taken.inputs.is_live:
+        due = {
+            name: day
+            for name, one in shop.definitions.items()
+            if one.session == session and one.is_due(day)
+        }
         before = _before(shop, mine, due)
         until: Mapping[str, date | None] = due
     else:
         until = determine.last_covered(taken.inputs, list(shop.definitions.values()), shop.rules)
+        due = {name: day for name, day in until.items() if day is not None}
         wrong = [key for key in mine if date.fromisoformat(key[2]) != until.get(key[0])]
         problems += [
             f"{key[0]} {key[2]} r{key[3]}: its sources cover the index until {until.get(key[0])}"
             for key in wrong
         ]
         if wrong:
-            return
+            return set()
     selections, planned = choose(taken.inputs, shop, due, until, before, say)
     outcome = compute(taken.inputs, planned, shop, due, until, before, say)
     drafts = prints.draft_all(outcome, selections, shop.rules)
+    known = known_differences(shop.published)
     for key, record in mine.items():
         say("compare", key[0])
         again = _again(shop, drafts[key[0]], key, record, before)
         report.recomputed += 1
         if digest(again) != shop.published.digests[key]:
-            problems.append(_difference(key, record, json.loads(again)))
-    for (kind, sha256), one in shop.published.batches.items():
-        if kind == "backcast" and one["manifest"]["sha256"] == manifest:
-            body = prints.back_cast(outcome, shop.definitions, until)
-            report.back_cast_rows += body.count(b"\n")
-            if digest(body) != sha256:
-                problems.append(f"back-cast {sha256}: recomputes to {digest(body)}")
+            if key in known:
+                report.known_differences += 1
+            else:
+                problems.append(_difference(key, record, json.loads(again)))
     for commit in _commitments(shop, manifest):
         chosen = selections.get(commit["index_id"])
         if chosen is None or commit["ref_date"] != chosen.ref_date.isoformat():
             continue
         if commit["input_digest"] != chosen.input_digest:
             problems.append(f"commitment {commit['seq']}: its inputs do not recompute")
+    earlier = earlier_lines(shop.published, shop.batches, session, day, shop.log.size)
+    one = Pass(outcome, selections, shop.definitions, shop.rules, taken.inputs, until, earlier)
+    made = artefacts_of(one)
+    report.back_cast_rows += made.get("backcast", b"").count(b"\n")
+    return {(kind, digest(body)) for kind, body in made.items()}
 
 
 def _commitments(shop: Shop, manifest: str) -> list[dict[str, Any]]:

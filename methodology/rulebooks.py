@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -104,19 +104,47 @@ def from_listing(version: str, listing: str) -> Rulebook:
     Raises:
         DefinitionError: a file is missing or edited, or says something malformed.
     """
-    texts, parameters, found = {}, None, []
+    bodies = {}
     for line in listing.splitlines():
         digest, _, path = line.partition("  ")
-        body = _body(version, path, digest)
-        texts[path] = body.decode("utf-8")
-        if path == f"methodology-{version}.toml":
-            parameters = definition.parse_methodology(path, body)
-        elif "/" in path:
-            found.append((path, definition.parse_definition(path, body)))
-    if parameters is None:
-        raise DefinitionError(f"rules {version}: its listing has no methodology-{version}.toml")
-    digest = "sha256:" + _sha256(listing.encode())
-    return Rulebook(version, digest, listing, texts, parameters, definition.all_of(found))
+        bodies[path] = _body(version, path, digest)
+    return _assembled(version, listing, bodies)
+
+
+def from_texts(version: str, listing: str, texts: Mapping[str, str]) -> Rulebook:
+    """Return the rules that a ledger holds: a listing and the text of every file it names.
+
+    Raises:
+        DefinitionError: a text is missing or has another digest than the listing states.
+    """
+    bodies = {}
+    for line in listing.splitlines():
+        digest, _, path = line.partition("  ")
+        bodies[path] = texts.get(path, "").encode()
+        if _sha256(bodies[path]) != digest:
+            raise DefinitionError(
+                f"rules {version}: the text of {path} has not the digest {digest}; restore the "
+                "ledger from a backup"
+            )
+    return _assembled(version, listing, bodies)
+
+
+def _assembled(version: str, listing: str, bodies: Mapping[str, bytes]) -> Rulebook:
+    name = f"methodology-{version}.toml"
+    if name not in bodies:
+        raise DefinitionError(f"rules {version}: the listing has no {name}")
+    return Rulebook(
+        version,
+        "sha256:" + _sha256(listing.encode()),
+        listing,
+        {path: body.decode("utf-8") for path, body in bodies.items()},
+        definition.parse_methodology(name, bodies[name]),
+        definition.all_of(
+            (path, definition.parse_definition(path, body))
+            for path, body in bodies.items()
+            if "/" in path
+        ),
+    )
 
 
 def check_succession(old: Rulebook, new: Rulebook) -> None:
@@ -177,4 +205,12 @@ def _sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-__all__ = ["Entry", "Rulebook", "check_succession", "from_listing", "history", "rulebook"]
+__all__ = [
+    "Entry",
+    "Rulebook",
+    "check_succession",
+    "from_listing",
+    "from_texts",
+    "history",
+    "rulebook",
+]

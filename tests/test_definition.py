@@ -20,7 +20,7 @@ from methodology.definition import (
 from methodology.errors import ConfigError, DefinitionError
 
 RULES = Path(definition.__file__).parent / "rules"
-FILES = sorted(RULES.glob("*/*.toml"))
+FILES = sorted(f for f in RULES.glob("*/*.toml") if f.parent.name != "past")
 RATE = next(f for f in FILES if f.parent.name == "tkr").read_text("utf-8")
 GPU = next(f for f in FILES if f.parent.name == "gpr").read_text("utf-8")
 COMPOSITE = next(f for f in FILES if f.parent.name == "tkx").read_text("utf-8")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from collectors.base import Capture, Parsed
-from index import intake, records, replay
+from index import intake, replay
 from index.config import Settings
 from index.ledger.batches import Batches
 from index.ledger.canonical import canonical
@@ -348,13 +348,14 @@ def test_a_bundled_fixing_of_a_day_that_was_not_due_is_named(small_copy: Setting
 # --- rules and parsers that changed ------------------------------------------------------------
 
 
-def test_other_rules_are_said_to_be_the_reason(
-    published: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(records, "frozen_listing", lambda: "0" * 64 + "  other.toml\n")
-    message = refusal(published)
-    assert message.startswith("rules: some records were made under rule files that are not")
-    assert "verify them with the version that made them" in message
+def test_rules_that_are_not_at_hand_are_said_to_be_the_reason(copy: Settings) -> None:
+    def change(found: list[dict[str, Any]], settings: Settings) -> None:
+        assert found[0]["type"] == "methodology"
+        found[0]["methodology_digest"] = "sha256:" + "0" * 64
+
+    message = refusal(forged(copy, change))
+    assert message.startswith("rules: record 0 names rule files that are not at hand")
+    assert "verify the log with a release that has them" in message
 
 
 def test_a_parser_that_reads_otherwise_shows_only_from_the_archive(
