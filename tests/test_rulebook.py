@@ -20,6 +20,7 @@ from methodology import composite, eligibility, schemas, series, waterfall, weig
 from methodology import definition as definitions
 from methodology import determination as det
 from methodology.definition import load_methodology
+from methodology.derived_definitions import QualityDefinition, SpreadDefinition, UsageDefinition
 from methodology.estimators import CODES, MEDIAN, TRIM25
 from methodology.panels import Vintage, weights_for
 
@@ -143,7 +144,13 @@ def test_every_clause_the_rulebook_refers_to_exists() -> None:
 def test_every_key_of_a_definition_is_explained() -> None:
     keys = {
         field.alias or name
-        for model in (definitions.RateDefinition, definitions.CompositeDefinition)
+        for model in (
+            definitions.RateDefinition,
+            definitions.CompositeDefinition,
+            SpreadDefinition,
+            UsageDefinition,
+            QualityDefinition,
+        )
         for name, field in model.model_fields.items()
         if name != "digest"
     }
