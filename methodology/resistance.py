@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations
 from typing import Final
 
@@ -42,11 +43,7 @@ class Panel:
     estimator: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no panel of a value.
-
-        Raises:
-            ValueError: nobody stands, lengths differ, or a price or weight is not above zero.
-        """
+        """Raise ValueError for no panel: nobody, odd lengths, a price or weight of zero."""
         if not self.groups or not len(self.groups) == len(self.prices) == len(self.weights):
             raise ValueError("a panel needs one price and one weight for each of its groups")
         if min(self.prices) <= 0 or min(self.weights) <= 0:
@@ -116,6 +113,7 @@ def rate_of(prices: Sequence[int | Fraction], weights: Sequence[int], estimator:
     return top / sum(share)
 
 
+@lru_cache(maxsize=256)
 def rate(panel: Panel) -> Fraction:
     """Return the exact rate of the panel in nano-units."""
     return rate_of(panel.prices, panel.weights, panel.estimator)
@@ -154,7 +152,8 @@ def leave_out_change(
     return rate_of([panel.prices[g] for g in others], left, panel.estimator) / rate(panel) - 1
 
 
-def pieces(panel: Panel, member: int) -> list[Piece]:
+@lru_cache(maxsize=256)
+def pieces(panel: Panel, member: int) -> tuple[Piece, ...]:
     """Return the rate over one member's own price, from 0 upwards, in straight pieces.
 
     A piece ends where the own price passes the price of another member. Pieces of no length stand
@@ -181,7 +180,7 @@ def pieces(panel: Panel, member: int) -> list[Piece]:
                 total=sum(row),
             )
         )
-    return made
+    return tuple(made)
 
 
 def any_price(panel: Panel, member: int) -> Reach:
