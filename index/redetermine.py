@@ -192,9 +192,7 @@ def _determine(path: Path, market: Market, rules: Methodology) -> Part:
         last_day = here[-1] if here.size else last_day
         days.append(here)
         figures += _determine_span(rows, np.append(starts, len(day)), market, rules)
-    named = {
-        name: np.concatenate([one[name] for one in figures]) for name in (figures or [{}])[0]
-    }
+    named = {name: np.concatenate([one[name] for one in figures]) for name in (figures or [{}])[0]}
     return Part(path, np.concatenate(days), named)
 
 

@@ -43,7 +43,7 @@ from methodology.estimators import (
 from methodology.units import MAX_PRICE_NANO
 from methodology.weights import WEIGHT_UNITS, Bools, cap_for, panel_weights_many
 
-Column = npt.NDArray[Any]
+Column = npt.NDArray[np.integer[Any]]
 """One column of quotes: integers of any width."""
 
 KEY_BITS = 63
@@ -97,11 +97,6 @@ class Layout:
     def bits(self) -> int:
         """Return the bits of the widest key."""
         return self.cells.bit_length() + self.price_bits
-
-    @property
-    def key_type(self) -> type[np.uint32] | type[np.int64]:
-        """Return the narrowest type for a key: half the width sorts twice as fast."""
-        return np.uint32 if self.bits <= 32 else np.int64
 
 
 @dataclass(frozen=True)
@@ -173,8 +168,8 @@ def panels_of_days(
     _check(instrument, provider, price, volume, index_of, layout)
     days = len(edges) - 1
     whole = Layout(layout.indices * max(1, days), layout.providers, layout.highest_price)
-    shape, bits, key = (layout.indices * days, layout.providers), whole.price_bits, whole.key_type
-    cells = layout.indices * days * layout.providers
+    shape, bits = (layout.indices * days, layout.providers), whole.price_bits
+    cells = shape[0] * shape[1]
     # Rows of no index go to a group of their own, after all others.
     group = index_of + layout.indices * np.arange(days)[:, None]
     group = np.where(index_of < 0, shape[0], group).reshape(-1)
@@ -182,6 +177,7 @@ def panels_of_days(
         place = np.repeat(np.arange(days) * len(index_of), np.diff(edges))
         place += instrument
         instrument = place
+    key = _key_type(shape[0].bit_length() + bits)
     by_price = (group << bits).astype(key).take(instrument)
     by_price |= price.astype(key)
     by_price.sort()
@@ -194,8 +190,9 @@ def panels_of_days(
     cell += provider
     # Refused quotes, and those of no index, meet in the cell after the last.
     cell[~counts] = cells
+    key = _key_type(whole.bits)
     by_provider = cell.astype(key)
-    by_provider <<= key(bits)
+    by_provider <<= bits
     by_provider |= price.astype(key)
     by_provider.sort()
     sizes = np.bincount(cell, minlength=cells + 1)[:cells]
@@ -208,6 +205,11 @@ def panels_of_days(
         quotes=quotes,
         counted=sizes.reshape(shape).sum(-1),
     )
+
+
+def _key_type(bits: int) -> np.dtype[np.integer[Any]]:
+    """Return the narrowest type for a key: half the width sorts twice as fast."""
+    return np.dtype(np.uint32 if bits <= 32 else np.int64)
 
 
 def _check(
