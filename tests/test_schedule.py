@@ -36,10 +36,16 @@ def at(text: str) -> datetime:
 
 
 def definitions(**sessions: str) -> Any:
-    return {name: SimpleNamespace(session=session) for name, session in sessions.items()}
+    return {
+        name: SimpleNamespace(session=session, is_due=lambda day: True)
+        for name, session in sessions.items()
+    }
 
 
 TWO: Any = definitions(A="NYC", B="NYC")
+MONTHLY: Any = TWO | {
+    "M": SimpleNamespace(session="NYC", is_due=lambda day: (day + timedelta(days=1)).day == 1)
+}
 
 
 def log_of(*prints: str, missed: tuple[str, ...] = (), flags: tuple[str, ...] = ()) -> Published:
@@ -155,6 +161,23 @@ def test_sessions_are_due_on_their_own_clocks() -> None:
     ]
     found = schedule.due_now(at("2026-08-12 22:00"), both, Published(), rounds)
     assert {d.session: d.revisions for d in found} == {"SHA": (0, 1), "NYC": (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("now", "prints", "revisions"),
+    [
+        pytest.param("2026-08-30T23:00", "A 2026-08-30 r0,B 2026-08-30 r0,A 2026-08-30 r1,"
+                     "B 2026-08-30 r1", None, id="not_before_the_month_ends"),
+        pytest.param("2026-08-31T23:00", "A 2026-08-31 r0,B 2026-08-31 r0,A 2026-08-31 r1,"
+                     "B 2026-08-31 r1", (0, 1), id="on_its_last_day"),
+    ],
+)  # fmt: skip
+def test_a_monthly_index_is_due_on_the_last_day_of_its_month(
+    now: str, prints: str, revisions: tuple[int, ...] | None
+) -> None:
+    rounds = [at(now) - timedelta(hours=5)]
+    found = schedule.due_now(at(now), MONTHLY, log_of(*prints.split(",")), rounds)
+    assert [one.revisions for one in found] == ([] if revisions is None else [revisions])
 
 
 @pytest.mark.parametrize(
