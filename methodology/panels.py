@@ -161,9 +161,7 @@ def candidates(
     )
 
 
-def speaking(
-    admitted: pl.DataFrame, definition: RateDefinition, rights: Rights | None = None
-) -> pl.DataFrame:
+def speaking(admitted: pl.DataFrame, definition: RateDefinition, rights: Rights) -> pl.DataFrame:
     """Return who speaks for a group, by the source that serves it: rows with a ``slot``.
 
     A source speaks for itself. Where it has no price that counts, the group's price of *another*
@@ -173,11 +171,10 @@ def speaking(
     Args:
         admitted: :func:`candidates` rows without a reason.
         definition: for the order of sources.
-        rights: tells each source's tier; ``None`` is the packaged register.
+        rights: tells each source's tier; for one without a line nobody stands in.
     """
     own = admitted.with_columns(pl.col("source").alias("slot"))
-    known = load_rights() if rights is None else rights
-    tiers = {s: known[s].tier for s in definition.sources if s in known}
+    tiers = {s: rights[s].tier for s in definition.sources if s in rights}
     if len(set(tiers.values()) | set(admitted["tier"].unique())) < 2:
         return own
     rank = {source: place for place, source in enumerate(definition.sources)}

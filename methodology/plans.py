@@ -17,6 +17,7 @@ from methodology.definition import Methodology, RateDefinition
 from methodology.errors import DefinitionError
 from methodology.estimators import Ints
 from methodology.panels import Vintage
+from methodology.rights import Rights
 
 LEVEL_BASE = 1000
 """Every chained level starts at this on the index's first value."""
@@ -54,7 +55,8 @@ class Plan:
     ``rows`` are :func:`panels.candidates` with refused offers kept; ``day`` counts in
     ``index_days``. ``covered`` says on which days the sources speak at all; ``needs_two_paths``
     that jumps are confirmed as live prints require. ``decimals`` are the published ones;
-    ``is_ranked`` says that a price of another tier can stand in for a source (rulebook 2.6).
+    ``ranked_by`` is the register whose tiers say when a price of another source stands in
+    (rulebook 2.6); ``None`` under rules that know no ranks.
     """
 
     index_id: str
@@ -65,12 +67,12 @@ class Plan:
     covered: npt.NDArray[np.bool_]
     needs_two_paths: bool = False
     decimals: int = field(kw_only=True)
-    is_ranked: bool = field(kw_only=True, default=False)
+    ranked_by: Rights | None = field(kw_only=True, default=None)
 
     def speaking(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return admitted rows with the ``slot``, the serving source, that each speaks for."""
-        if self.is_ranked:
-            return panels.speaking(rows, self.definition)
+        if self.ranked_by is not None:
+            return panels.speaking(rows, self.definition, self.ranked_by)
         return rows.with_columns(pl.col("source").alias("slot"))
 
 

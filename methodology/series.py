@@ -19,6 +19,7 @@ from methodology.definition import Methodology, RateDefinition
 from methodology.panels import Vintage
 from methodology.plans import FIXING_SCHEMA, LEVEL_BASE, PanelState, Plan, Series, decimals_of
 from methodology.representative import PriceTable
+from methodology.rights import Rights, load_rights
 from methodology.series_run import Run
 
 
@@ -32,15 +33,17 @@ def plan(
     volumes: Callable[[date], Mapping[str, int]] | None = None,
     known: Mapping[str, Vintage] | None = None,
     needs_two_paths: bool = False,
+    rights: Rights | None = None,
 ) -> Plan:
     """Return the plan of one index; arguments as in ``panels``."""
-    rows = panels.candidates(table, definition, meter, needs_two_paths, rules)
+    known_rights = load_rights() if rights is None else rights
+    rows = panels.candidates(table, definition, meter, needs_two_paths, rules, known_rights)
     spoken = np.flatnonzero(covered).tolist()
     admitted = rows.filter(pl.col("reason").is_null() & pl.col("day").is_in(spoken))
     frozen = panels.vintages(admitted, index_days, definition, rules, volumes, known)
     name = definition.index_id(meter)
     decimals = decimals_of(definition, rules)
-    by_tier = bool(rules.evidence and rules.evidence.best_tier_only)
+    by_tier = rules.evidence is not None and rules.evidence.best_tier_only
     return Plan(
         name,
         meter,
@@ -50,7 +53,7 @@ def plan(
         covered,
         needs_two_paths,
         decimals=decimals,
-        is_ranked=by_tier,
+        ranked_by=known_rights if by_tier else None,
     )
 
 

@@ -21,8 +21,8 @@ from methodology.errors import ConfigError, DefinitionError
 
 RULES = Path(definition.__file__).parent / "rules"
 FILES = sorted(f for f in RULES.glob("*/*.toml") if f.parent.name != "past")
-RATE = next(f for f in FILES if f.parent.name == "tkr").read_text("utf-8")
-GPU = next(f for f in FILES if f.parent.name == "gpr").read_text("utf-8")
+RATE = (RULES / "tkr" / "deepseek-r1-0528.toml").read_text("utf-8")
+GPU = (RULES / "gpr" / "a100-sxm-80-od-hyp-us.toml").read_text("utf-8")
 COMPOSITE = next(f for f in FILES if f.parent.name == "tkx").read_text("utf-8")
 METHODOLOGY = (RULES / "methodology-1.1.0.toml").read_text("utf-8")
 
@@ -39,7 +39,10 @@ def test_every_shipped_file_loads(file: Path) -> None:
 def test_shipped_ids_are_unique_and_complete() -> None:
     ids = [index_id for d in load_definitions() for index_id in d.index_ids]
     assert len(ids) == len(set(ids))
-    assert len(load_definitions()) == len(FILES)
+    single = [f for f in FILES if "\ninstruments = [" not in f.read_text("utf-8")]
+    several = {f.name: len(load_definition(f).index_ids) for f in FILES if f not in single}
+    assert several == {"agentic.toml": 40, "cached-small.toml": 11, "batch.toml": 2}
+    assert len(load_definitions()) == len(single) + 20 + 11 + 2
 
 
 def test_parameters_are_exact() -> None:
@@ -49,7 +52,12 @@ def test_parameters_are_exact() -> None:
     assert rules.weights.cap_floor == Fraction(8, 100)
     assert rules.weights.cap_numerator == Fraction(12, 10)
     assert rules.gross.mad_scale == Fraction(14826, 10000)
-    assert rules.blend == {"BLD": {"IN": 3, "OUT": 1}, "AGT": {"IN": 2, "CIN": 7, "OUT": 1}}
+    blends = {name: rules.blend[name] for name in ("BLD", "AGT", "BAT")}
+    assert blends == {
+        "BLD": {"IN": 3, "OUT": 1},
+        "AGT": {"IN": 2, "CIN": 7, "OUT": 1},
+        "BAT": {"BAT_IN": 3, "BAT_OUT": 1},
+    }
 
 
 def edited(text: str, old: str, new: str) -> str:
@@ -203,6 +211,77 @@ def test_one_id_defined_twice_is_an_error(folder: Callable[[str, str], None]) ->
     assert len(definition.load_definitions()) == 1
     folder("tkr/two.toml", RATE)
     with pytest.raises(DefinitionError, match=r"two\.toml: TKR-.* is defined twice, .* one\.toml"):
+        definition.load_definitions()
+
+
+def test_a_file_of_several_instruments_is_one_definition_for_each(
+    folder: Callable[[str, str], None],
+) -> None:
+    text = edited(RATE, line(RATE, "instrument"), 'instruments = ["glm-5", "kimi-k3"]')
+    text = edited(text, line(text, "title"), 'title = "{instrument}, planted"')
+    folder("tkr/two.toml", text)
+    found = definition.load_definitions()
+    assert [d.index_ids for d in found] == [
+        tuple(f"TKR-{model}-{meter}" for meter in ("IN", "OUT", "BLD"))
+        for model in ("glm-5", "kimi-k3")
+    ]
+    assert [d.title for d in found] == ["glm-5, planted", "kimi-k3, planted"]
+    assert {d.digest for d in found} == {hashlib.sha256(text.encode()).hexdigest()}
+    assert [d.instruments for d in found if isinstance(d, RateDefinition)] == [(), ()]
+
+
+def test_a_file_says_all_of_its_ids_when_it_is_read_alone() -> None:
+    found = load_definition(RULES / "tkr" / "batch.toml")
+    assert found.index_ids == ("TKR-gpt-oss-120b-BAT", "TKR-gpt-oss-20b-BAT")
+
+
+PARENT = 'instrument = "glm-5"\nparent = "TKR-kimi-k3-BLD"'
+
+
+@pytest.mark.parametrize(
+    ("instrument", "meters", "message"),
+    [
+        ("", None, "exactly one of instrument and instruments"),
+        ('instrument = "a"\ninstruments = ["b"]', None, "exactly one of instrument"),
+        ("instruments = []", None, "exactly one of instrument"),
+        ('instruments = ["a", "a"]', None, "stands twice in instruments"),
+        (PARENT, None, "a parent lends to one index"),
+        (PARENT.replace("kimi-k3", "glm-5"), 'meters = ["BLD"]', "not its own parent"),
+    ],
+    ids=[
+        "neither",
+        "both",
+        "an empty list",
+        "one twice",
+        "a parent of several meters",
+        "its own parent",
+    ],
+)
+def test_instruments_and_parents_that_contradict_are_refused(
+    tmp_path: Path, instrument: str, meters: str | None, message: str
+) -> None:
+    text = edited(RATE, line(RATE, "instrument"), instrument)
+    if meters:
+        text = edited(text, line(text, "meters"), meters)
+    file = tmp_path / "planted.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(DefinitionError, match=message):
+        load_definition(file)
+
+
+@pytest.mark.parametrize("session", [None, "SHA", "NYC"], ids=["absent", "another", "the same"])
+def test_a_parent_is_a_rate_of_the_same_session(
+    folder: Callable[[str, str], None], session: str | None
+) -> None:
+    child = edited(RATE, line(RATE, "instrument"), PARENT)
+    folder("tkr/child.toml", edited(child, line(child, "meters"), 'meters = ["BLD"]'))
+    if session:
+        other = edited(RATE, line(RATE, "instrument"), 'instrument = "kimi-k3"')
+        folder("tkr/other.toml", edited(other, line(other, "session"), f'session = "{session}"'))
+    if session == "NYC":
+        assert len(definition.load_definitions()) == 2
+        return
+    with pytest.raises(DefinitionError, match=r"parent 'TKR-kimi-k3-BLD' is no rate index of"):
         definition.load_definitions()
 
 
