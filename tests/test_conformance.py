@@ -172,6 +172,12 @@ def test_what_is_not_understood_is_a_row_and_says_why(
     assert any(reason in row.note for row in unknown), unknown
 
 
+def test_a_figure_beside_what_is_compared_is_not_passed_over(tmp_path: Path) -> None:
+    case = {"id": "a", "w": [1, 1], "c": 0.5, "expected": [0.5, 0.5]}
+    rows = of(tmp_path, {"id": "TV07", "cases": [case], "expected_hhi_mean": 0.5})
+    assert failing(rows) == [("expected_hhi_mean", "UNKNOWN")]
+
+
 def test_an_unknown_row_is_not_a_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "TV99_new.json").write_text('{"id": "TV99", "expected": [1]}', "utf-8")
     code, out, err = called(capsys, "conformance", str(tmp_path))
@@ -349,6 +355,8 @@ def test_regressions_are_read_in_other_shapes(tmp_path: Path, more: dict[str, An
             {"prices": {"E0": 100, "E-1": None, "E-2": 103, "E-3": 101}, "expected": 304 / 3},
             id="the fourth day stands in: 304 / 3",
         ),
+        pytest.param({"E0": "No", "E-1": "Yes", "E-2": "Yes", "E-3": "Yes", "expected_fsp": None},
+                     id="without the last day there is no price"),
         pytest.param({"E0": "Yes", "E1": "No", "E2": "Yes", "E3": "No", "used": ["E0", "E2"]},
                      id="other names of days"),
     ],
