@@ -155,12 +155,14 @@ class Hedonic:
     """A fitted time-dummy hedonic regression.
 
     ``index``: per period, the first being 1; ``coefficients``: by name, the intercept and the
-    period dummies included; ``r_squared``: share of the (weighted) variance explained.
+    period dummies included; ``errors``: their standard errors, NaN where nothing is left to
+    estimate them from; ``r_squared``: share of the (weighted) variance explained.
     """
 
     periods: tuple[object, ...]
     index: Floats
     coefficients: dict[str, float]
+    errors: dict[str, float]
     r_squared: float
 
 
@@ -202,5 +204,9 @@ def time_dummy_hedonic(
     index = np.exp(np.concatenate([[0.0], fitted[1 : len(periods)]]))
     spread = float(weight @ (logs - centre) ** 2)
     r_squared = 1.0 - float(rest) / spread if spread else 1.0
+    left_over = int((weight > 0).sum()) - design.shape[1]
+    scale = float(rest) / left_over if left_over > 0 else float("nan")
+    errors = np.sqrt(np.square(np.linalg.inv(upper)).sum(1) * scale)
     told = {name: float(value) for name, value in zip(names, fitted, strict=True)}
-    return Hedonic(periods, index, told, r_squared)
+    sure = {name: float(value) for name, value in zip(names, errors, strict=True)}
+    return Hedonic(periods, index, told, sure, r_squared)

@@ -307,6 +307,36 @@ def test_baskets_are_read_in_other_shapes(tmp_path: Path, told: dict[str, Any]) 
     assert failing(rows) == []
 
 
+FIRST, SECOND = {"a": 0.5, "b": 0.5}, {"b": 0.4, "c": 0.6}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(
+            {"weights_old": FIRST, "weights_new": SECOND, "link_period": 2}, id="old and new"
+        ),
+        pytest.param({"weights_0": FIRST, "weights_2": SECOND}, id="numbered by link"),
+        pytest.param({"w1": FIRST, "w2": SECOND, "link": 2}, id="numbered, the link apart"),
+        pytest.param({"weights": {"0": FIRST, "2": SECOND}}, id="weights by link"),
+        pytest.param({"weights": [FIRST, SECOND], "links": [2]}, id="lists of both"),
+        pytest.param(
+            {"baskets": {"B1": {"from": 0, "weights": FIRST}, "B2": {"from": 2, "w": SECOND}}},
+            id="baskets by name",
+        ),
+    ],
+)
+def test_links_are_read_in_other_shapes(tmp_path: Path, told: dict[str, Any]) -> None:
+    """The figures of TV08_two_baskets, as lists or as lines."""
+    levels = [1000, 1250, 1375, 1072.5]
+    lines = [{"t": t, "chained": level, "divisor_level": level} for t, level in enumerate(levels)]
+    shutil.copytree(HERE / "data", tmp_path / "data")
+    vector = {"id": "TV08", "input": "data/two_baskets.csv", "tolerance_rel": 1e-13, **told}
+    rows = of(tmp_path, {**vector, "expected": lines, "expected_after_base": levels[1:]})
+    assert len(rows) == 11
+    assert failing(rows) == []
+
+
 HEDONIC = [
     {"period": 1, "price": 1.0, "quantity": 1, "context": 1, "open": "TRUE"},
     {"period": 1, "price": 2.0, "quantity": 1, "context": 2.718281828459045, "open": "FALSE"},

@@ -220,6 +220,14 @@ def test_a_hedonic_regression_takes_quality_out() -> None:
     assert made.r_squared == pytest.approx(1)
 
 
+def test_standard_errors_by_hand() -> None:
+    """Logarithms 0 and 2 in one period: mean 1, variance 2, so the mean is sure to 1."""
+    made = qa.time_dummy_hedonic([1, 1], np.exp(np.array([0.0, 2.0])), {})
+    assert made.coefficients["intercept"] == pytest.approx(1)
+    assert made.errors["intercept"] == pytest.approx(1)
+    assert np.isnan(qa.time_dummy_hedonic([1], np.array([2.0]), {}).errors["intercept"])
+
+
 @pytest.mark.parametrize(
     ("price", "traits", "weights"),
     [

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from index.conformance_cases.sheet import NotUnderstood, Sheet
+from index.conformance_cases.sheet import NotUnderstood, Sheet, by_column
 from index.conformance_cases.tables import NAMES, column, number, ordered, rows_of
 from methodology.bilateral import Floats
 from methodology.quality_adjusted import Hedonic, time_dummy_hedonic
@@ -149,7 +149,9 @@ def _column_of(term: str, columns: Mapping[str, str]) -> tuple[str, bool]:
     for name in (term, term.replace(" ", "_"), *logged):
         if name in columns:
             return columns[name], False
-    return columns.get(bare, ""), inner is not None
+    longer = [column for name, column in columns.items() if name.startswith(bare + "_")]
+    found = columns.get(bare, longer[0] if len(longer) == 1 else "")
+    return found, inner is not None
 
 
 def _terms(words: str, columns: Mapping[str, str], when: str) -> list[str]:
@@ -180,7 +182,10 @@ def _all(rows: Sequence[Mapping[str, Any]], when: str) -> list[str]:
         cells = [_trait(r[name]) for r in rows]
         if name.lower() in skip or any(c is None for c in cells):
             continue
-        is_size = name.lower().startswith("context") and min(c for c in cells if c is not None) > 0
+        is_size = (
+            name.lower().startswith(("context", "ctx"))
+            and min(c for c in cells if c is not None) > 0
+        )
         found.append(f"ln({name})" if is_size else name)
     return found
 
@@ -213,6 +218,7 @@ def _weights(
 
 
 def _leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    tree = by_column(tree)
     if isinstance(tree, Mapping):
         values = list(tree.values())
         is_series = values and all(isinstance(v, int | Decimal | float) for v in values)
@@ -251,6 +257,9 @@ def _check(
     if re.fullmatch(r"n|nobs|n_obs|rows|observations", last):
         return
     name = _coefficient(last, fit)
+    if name is not None and re.search(r"(^|[ _.])(se|bse|std|stderr)", text):
+        sheet.check(case, told, fit.errors[name], f"{note}; standard error of {name}")
+        return
     if name is None:
         sheet.unknown(case, told, "no coefficient of this name is built here")
         return

@@ -8,10 +8,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from index.conformance_cases.sheet import NotUnderstood, Sheet, exact
+from index.conformance_cases.sheet import NotUnderstood, Sheet, by_column, exact
 from index.conformance_cases.tables import column, ordered, rows_of
 from methodology.bilateral import Basket, Linked, linked_index
 
+_LINKS = (
+    *("links", "link_periods", "link_period", "link", "link_at"),
+    *("rebalance_periods", "rebalance_period", "rebalance_at", "relink_at", "relink"),
+)
 _EMPTY = (None, "", "NA", "null")
 _LINK = ("link", "from", "start", "period", "t", "at", "from_period", "link_period", "first_period")
 
@@ -116,19 +120,11 @@ def _baskets(
         if isinstance(value, list | Mapping) and value:
             is_quantity = name == "quantities"
             found = list(_read(value, part, told, periods, prices, is_quantity))
-            names = [name, "links", "link_periods", "rebalance_periods"]
+            names = [name, *_LINKS]
             return sorted(found, key=lambda one: one.link), names
-    numbered = {
-        name: part.get(name, told.get(name))
-        for name in {**told, **part}
-        if re.fullmatch(r"(?:weights?|basket|w)_?[a-z_]*(\d+)", name)
-    }
-    if numbered and all(isinstance(v, Mapping | list) for v in numbered.values()):
-        at = sorted(numbered, key=lambda name: int(re.findall(r"\d+", name)[-1]))
-        links = _links(part, told) or [int(re.findall(r"\d+", name)[-1]) for name in at]
-        pairs = zip([periods[0], *links][-len(at) :], at, strict=False)
-        made = [(_place(link, periods), numbered[name]) for link, name in pairs]
-        return [Basket(n, _weights(own, prices[n], False)) for n, own in made], [*numbered, "links"]
+    several = _several(part, told, periods, prices)
+    if several:
+        return several
     weight = column(rows, "weight") if rows else None
     good, when = (column(rows, one) for one in ("product", "period")) if rows else (None, None)
     if weight and good and when:
@@ -153,6 +149,37 @@ def _baskets(
     raise NotUnderstood("no weights: baskets, weights, quantities, or a column weight")
 
 
+_ORDER = {"old": 1, "first": 1, "before": 1, "a": 1, "new": 2, "second": 2, "after": 2, "b": 2}
+
+
+def _several(
+    part: Mapping[str, Any],
+    told: Mapping[str, Any],
+    periods: Sequence[Any],
+    prices: Sequence[Mapping[str, Fraction]],
+) -> tuple[list[Basket], list[str]] | None:
+    """Return baskets from fields such as ``weights_1``, ``weights_7`` or ``weights_old``, ``_new``.
+
+    Numbers are the periods of the links, unless a field of its own names those.
+    """
+    fields: list[tuple[int, str, Any]] = []
+    for name in {**told, **part}:
+        found = re.fullmatch(r"(?:weights?|basket|w)_?(?:[a-z]+_)*?([a-z]+|[a-z]*(\d+))", name)
+        value = part.get(name, told.get(name))
+        if found and isinstance(value, Mapping | list) and (found[2] or found[1] in _ORDER):
+            fields.append((int(found[2]) if found[2] else _ORDER[found[1]], name, value))
+    if not fields:
+        return None
+    fields.sort(key=lambda one: one[0])
+    links = _links(part, told) or [number for number, _, _ in fields]
+    links = [periods[0], *links][-len(fields) :] if len(links) < len(fields) else links
+    made = []
+    for link, (_, _, value) in zip(links, fields, strict=True):
+        place = _place(link, periods)
+        made.append(Basket(place, _weights(value, prices[place], False)))
+    return made, [*(name for _, name, _ in fields), *_LINKS]
+
+
 def _read(
     value: Any,
     part: Mapping[str, Any],
@@ -162,6 +189,11 @@ def _read(
     is_quantity: bool,
 ) -> Iterator[Basket]:
     """Yield baskets from weights by good, from weights by link, or from a list of either."""
+    if isinstance(value, Mapping) and all(
+        isinstance(v, Mapping) and {"weights", "w", "quantities", "q"} & set(v)
+        for v in value.values()
+    ):
+        value = list(value.values())  # baskets by name
     if isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values()):
         for link, own in value.items():
             place = _place(link, periods)
@@ -188,8 +220,10 @@ def _read(
 def _links(part: Mapping[str, Any], told: Mapping[str, Any]) -> list[Any]:
     """Return the link periods, where a list of plain values names them."""
     for place in (part, told):
-        for name in ("links", "link_periods", "rebalance_periods"):
+        for name in _LINKS:
             value = place.get(name)
+            if isinstance(value, int | str) and not isinstance(value, bool):
+                return [value]
             if isinstance(value, list) and not any(isinstance(x, Mapping | list) for x in value):
                 return value
     return []
@@ -197,7 +231,7 @@ def _links(part: Mapping[str, Any], told: Mapping[str, Any]) -> list[Any]:
 
 def _weights(own: Any, prices: Mapping[str, Fraction], is_quantity: bool) -> dict[str, Fraction]:
     if isinstance(own, list):
-        own = dict(zip(sorted(prices), own, strict=True))
+        own = dict(zip(prices, own, strict=True))
     found = {
         str(g): exact(v)
         for g, v in own.items()
@@ -229,6 +263,7 @@ def _is_whole(prices: Sequence[Mapping[str, Fraction]], baskets: Sequence[Basket
 
 
 def _leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    tree = by_column(tree)
     if isinstance(tree, Mapping):
         values = list(tree.values())
         is_series = all(
@@ -286,7 +321,8 @@ def _check(
     elif "divisor" in text:
         got, note = list(source.by_divisor), "worth of quantities over the divisor"
     if isinstance(told, list):
-        sheet.check(case, told, got, note)
+        is_after_base = len(told) == len(got) - 1 and len(got) == len(periods)
+        sheet.check(case, told, got[1:] if is_after_base else got, note)
         return
     number = re.search(r"(?:^|[ _])(?:p|t|period|day)?_?(\d+)$", text)
     at = len(got) - 1

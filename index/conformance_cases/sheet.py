@@ -143,6 +143,14 @@ class Sheet:
                 self.unknown(where, value, "no rule here knows this field")
 
 
+def by_column(table: Any) -> Any:
+    """Return a list of objects as an object of lists, without what only numbers its lines."""
+    if not (isinstance(table, list) and table and all(isinstance(r, Mapping) for r in table)):
+        return table
+    names = [n for n in table[0] if n not in ("t", "period", "month", "date", "day", "p", "n")]
+    return {name: [row.get(name) for row in table] for name in names}
+
+
 def has_figures(value: Any) -> bool:
     """Return whether a value of a JSON file holds a number or a truth, at any depth."""
     if isinstance(value, Mapping):
