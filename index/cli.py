@@ -1,8 +1,8 @@
 """The command ``spotfix``: what each word does, and nothing of how.
 
 Results go to stdout, talk to stderr. Everything heavy is imported inside the command that needs
-it. Exit codes: 0 done, 2 usage, 3 settings, 10 and 11 with ``--strict``, 20 verification, 21 log,
-75 another publisher.
+it. Exit codes: 0 done, 2 usage, 3 settings, 10 and 11 with ``--strict``, 12 a final was blocked, 20
+verification, 21 log, 75 another publisher.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from index.pipeline import Report
     from index.terminal import Screen
 
-DEGRADED, NO_VALUE = 10, 11
+DEGRADED, NO_VALUE, BLOCKED = 10, 11, 12
 
 app = typer.Typer(
     name="spotfix",
@@ -98,7 +98,8 @@ def run(
 ) -> None:
     """Publish every due fixing; a second run changes nothing.
 
-    Without options it reads the bundled history and touches no network.
+    Without options it reads the bundled history and touches no network. A final on which two
+    engines disagree is not released: exit 12.
 
     \b
     Example:
@@ -133,6 +134,10 @@ def run(
         screen.json({**vars(report), "is_nothing_due": report.is_nothing_due})
     else:
         show.run(screen, report, settings, settings.log_origin, every)
+    if report.blocked:
+        for one in report.blocked:
+            screen.say(f"blocked: final of {one['index_id']} {one['ref_date']}: {one['detail']}")
+        raise typer.Exit(BLOCKED)
     raise typer.Exit(_strictly(report, screen) if strict else 0)
 
 
@@ -287,6 +292,8 @@ def verify(
         (report.manifests, "intakes read" + (", archived bodies parsed again" * from_archive)),
         (report.recomputed, f"of {report.fixings} fixings recomputed, byte for byte"),
         (report.back_cast_rows, "days of the back-cast recomputed"),
+        (report.artefacts, "artefacts of runs recomputed, byte for byte"),
+        (report.second_engine, "fixings found again by the second engine"),
     ):
         screen.line((" ✓ ", GOOD), f"{count:>9,}  {told}")
     screen.line(("OK", GOOD))

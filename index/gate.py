@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 TRIMS = {"trimmed_mean_25": (1, 4), "trimmed_mean_40": (2, 5)}
@@ -81,7 +82,14 @@ def _engine(
         return _carried
     if level not in ("FULL", "REDUCED", "CARRIED_INPUT"):
         raise NotCovered(f"{record['index_id']}: level {level} has no second engine")
-    engines = {"TKR": _rate, "GPR": _rate, "TKX": _level, "TEX": _unit_value, "SPK": _spread}
+    engines = {
+        "TKR": _rate,
+        "GPR": _rate,
+        "TKX": _level,
+        "TEX": _unit_value,
+        "SPK": _spread,
+        "USE": _usage,
+    }
     if family not in engines:
         raise NotCovered(f"{record['index_id']}: family {family} has no second engine")
     return engines[family]
@@ -222,7 +230,40 @@ def _unit_value(record: Mapping[str, Any], evidence: Evidence) -> dict[str, str 
 
 
 def _spread(record: Mapping[str, Any], evidence: Evidence) -> dict[str, str | None]:
-    raise NotCovered(f"{record['index_id']}: spreads have no second engine yet")
+    """Price of the tokens less that of the GPU-hours, from the two legs as they were published."""
+    lines, decimals = evidence.lines(), record["decimals"]
+    worth = sum(int(one["price_nano"]) * int(one["quantity_e12"]) for one in lines)
+    units = half_up(worth, 10 ** (12 + 9 - decimals))
+    found: dict[str, str | None] = {"value": text_of(units, decimals)}
+    token = next(one for one in lines if one["meter"] != "GPU_H")
+    gpu = next(one for one in lines if one["meter"] == "GPU_H")
+    hours = _gpu_hours_e6(json.loads(evidence.basket)["heat_rate"], token["meter"])
+    if (int(token["quantity_e12"]), int(gpu["quantity_e12"])) != (10**12, -hours * 10**6):
+        found["quantities"] = f"GPU-hours per million tokens are {text_of(hours, 6)}"
+    return found
+
+
+def _usage(record: Mapping[str, Any], evidence: Evidence) -> dict[str, str | None]:
+    """Tokens of the period by its days; a disclosure's own period is not among what is cited."""
+    basket, decimals = json.loads(evidence.basket), record["decimals"]
+    if "volume_from" not in basket:
+        raise NotCovered(f"{record['index_id']}: a disclosed figure has no second engine")
+    first, last = (date.fromisoformat(basket[key]) for key in ("volume_from", "volume_to"))
+    tokens = sum(int(one["quantity_e12"]) for one in evidence.lines())
+    days = (last - first).days + 1
+    return {"value": text_of(half_up(tokens, days * 10 ** (12 - decimals)), decimals)}
+
+
+def _gpu_hours_e6(line: Mapping[str, Any], meter: str) -> int:
+    """Return GPU-hours per million tokens in millionths, from a documented throughput."""
+
+    def of(speed: str) -> int:
+        whole, _, part = speed.partition(".")
+        return half_up(line["gpus"] * 10 ** (12 + len(part)), int(whole + part) * 3600)
+
+    if meter != "BLD":
+        return of(line[f"{meter.lower()}_tokens_per_second"])
+    return half_up(3 * of(line["in_tokens_per_second"]) + of(line["out_tokens_per_second"]), 4)
 
 
 __all__ = [

@@ -181,6 +181,7 @@ def _merge(total: Report, report: Report) -> None:
     total.quotes += report.quotes
     total.observations += report.observations
     total.fixings += report.fixings
+    total.blocked += report.blocked
     total.failures += [f for f in report.failures if f not in total.failures]
     for reason, count in report.rejections.items():
         total.rejections[reason] = total.rejections.get(reason, 0) + count

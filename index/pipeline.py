@@ -53,7 +53,7 @@ class Report:
     @property
     def is_nothing_due(self) -> bool:
         """Whether everything had been published before."""
-        return self.appended == 0
+        return self.appended == 0 and not self.blocked
 
 
 def run_bundled(settings: Settings, tell: Tell | None = None) -> Report:
