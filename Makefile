@@ -11,9 +11,10 @@ CODE := methodology collectors index
 WORKERS ?= auto --maxprocesses=4
 KILLS ?= 200
 SEED ?=
+ROWS ?= 100000000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-determinism freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-determinism bench-methodology freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -39,6 +40,13 @@ $(VENV)/.dev: constraints.txt pyproject.toml | $(VENV)/.created
 	@$(BIN)/python -m compileall -q $(CODE)
 	@touch $(VENV)/.run $@
 
+$(VENV)/.bench: constraints.txt pyproject.toml | $(VENV)/.created
+	@echo "installing the pinned dependencies and what the benchmarks compare with"
+	@$(PIP) install -c constraints.txt setuptools
+	@$(PIP) install -c constraints.txt --no-build-isolation -e '.[bench]'
+	@$(BIN)/python -m compileall -q $(CODE) benchmarks
+	@touch $(VENV)/.run $@
+
 run: $(VENV)/.run  ## publish every index of the bundled history, offline (ARGS="--json" and so on)
 	@$(BIN)/spotfix run $(ARGS)
 
@@ -61,6 +69,9 @@ campaign-kill: $(VENV)/.dev  ## SIGKILL a publisher KILLS times (200); SEED repe
 
 campaign-determinism: $(VENV)/.dev  ## the whole bundle under other threads, zones and row orders
 	@$(BIN)/pytest -m campaign --timeout 3600 tests/test_determinism.py
+
+bench-methodology: $(VENV)/.bench  ## years of quotes against pandas, Polars, DuckDB (ROWS=10000000)
+	@$(BIN)/python -m benchmarks.run --rows $(ROWS)
 
 freeze: $(VENV)/.run  ## write the digests of all rule files to methodology/rules/FROZEN.sha256
 	@$(BIN)/python -c 'from methodology.definition import frozen_listing as f; \

@@ -101,7 +101,7 @@ def test_one_day_worked_by_hand(tmp_path: Path) -> None:
             *(2_000_000_000, 2_000_000_000, 3_000_000_000, 5_000_000_000, 5_000_000_000),
             *(3_166_666_640, False),
         ),
-        (1, FIRST, 0, 0, 0, None, None, None, None, None, None, None),
+        (1, FIRST, 0, 0, 0, None, None, None, None, None, None, False),
     ]
 
 
