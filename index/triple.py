@@ -6,7 +6,7 @@ matched models, the unit value of the same models, and its change in five parts 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
@@ -104,13 +104,17 @@ def _line(
     day: date,
     walk: _Walk,
     tokens: Mapping[tuple[str, date], int],
-    spoken: Collection[date],
+    spoken: set[date],
     crosses: Mapping[date, int],
     rules: Methodology,
 ) -> dict[str, Any]:
     definition, told = made.definition, made.days[day]
-    if set(clock.days(*volume_period(day, rules))) <= set(spoken):
-        walk.volumes_to = volume_period(day, rules)[1]
+    basket = made.basket_on(day)
+    ends = [volume_period(day, rules)[1]]
+    if walk.volumes_to is None and basket is not None:
+        ends.append(basket.volume_to)
+    known = [end for end in ends if spoken.issuperset(_days_to(end, rules))]
+    walk.volumes_to = known[0] if known else walk.volumes_to
     rate = None
     if definition.currency != "USD":
         rate = fx.rate_for(definition.session, day, crosses, rules.fx.max_age_days)
@@ -136,6 +140,10 @@ def _line(
         "volume_from": first.isoformat() if first else None,
         "volume_to": last.isoformat() if last else None,
     }
+
+
+def _days_to(last: date, rules: Methodology) -> list[date]:
+    return clock.days(last - timedelta(days=rules.composite.volume_days - 1), last)
 
 
 def _determined(
@@ -194,7 +202,7 @@ def _uses(
 ) -> dict[str, Use]:
     if last is None:
         return {}
-    days = clock.days(last - timedelta(days=rules.composite.volume_days - 1), last)
+    days = _days_to(last, rules)
     rate = Fraction(rate_e6, MICRO) if rate_e6 else Fraction(1)
     sold = {r["model"]: sum(tokens.get((r["model"], d), 0) for d in days) for r in rows}
     return {
