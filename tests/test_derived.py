@@ -161,7 +161,7 @@ def test_what_the_developers_posted_for_one_month(drafts: dict[str, Any]) -> Non
 
 
 def test_measured_use_is_the_28_days_of_the_table(drafts: dict[str, Any]) -> None:
-    """172,415,536,876,448 tokens in the bundled column, divided by 28 days: 6157697.7456 million."""
+    """172,415,536,876,448 tokens in the column, over 28 days: 6,157,697.7456 million."""
     rows = pl.read_csv(BUNDLE / "volumes_openrouter.csv")
     total = int(rows["quantity"].sum())
     assert drafts["USE-ALL"].fields["value"] == record.decimal_text((total + 14000) // 28000, 3)

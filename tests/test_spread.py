@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -68,6 +69,10 @@ def test_the_day_of_the_rulebook_is_negative() -> None:
     """18.6: 0.836667 - 0.099651 * 11.0610 = -0.265572711."""
     legs = (Leg(TOKEN, 836667, 6, "REDUCED", 6), Leg(GPU, 110610, 4, "REDUCED", 3))
     assert decimal_text(spread_day(V3, legs, line(), RULES).value_units, 6) == "-0.265573"
+    rulebook = (Path(__file__).parents[1] / "methodology" / "README.md").read_text("utf-8")
+    page = rulebook.partition("### 18.6")[2].partition("## 19")[0]
+    for figure in ("80,280,000", "0.099651", "1.102239711", "-0.265572711", "-0.265573"):
+        assert figure in page
 
 
 @pytest.mark.parametrize(

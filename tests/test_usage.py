@@ -130,6 +130,16 @@ def test_an_old_period_stated_late_replaces_nothing_and_a_restated_one_does() ->
     assert usage.standing([*STATED, late, again], at) == again
 
 
+def test_what_is_stated_exactly_at_the_cut_off_stands() -> None:
+    """New York's cut-off of 2026-04-01 is 20:00 UTC."""
+    first, at = date(2026, 3, 31), datetime(2026, 4, 1, 20)
+    one = Disclosure(5000, first, date(2026, 4, 1), at)
+    told = disclosed_day(CN, [one], date(2026, 4, 1))
+    assert told.value_units == 5
+    late = Disclosure(5000, first, date(2026, 4, 1), datetime(2026, 4, 1, 20, 0, 1))
+    assert disclosed_day(CN, [late], date(2026, 4, 1)).waterfall == "NO_FIX"
+
+
 @pytest.mark.parametrize(
     ("figure", "unit", "days", "tokens"),
     [
