@@ -138,7 +138,7 @@ def _second(
     lists = [f for f, v in told.items() if isinstance(v, list)]
     for field in lists:
         extra, lost = sorted(other - set(days)), sorted(set(days) - other)
-        is_missing = re.search("miss|lack|only_in_(ex|xc|first)|not_in_(p|second)", field)
+        is_missing = re.search("miss|lack|exchange|xcals?|first|not_in_(p|second)", field)
         got = lost if is_missing else extra if re.search("extra|only|add", field) else differs
         sheet.check(f"{case}.{field}", told[field], [d.isoformat() for d in got], note)
     known = {"n", "first", "last", "mean_exact", "name", "same", *lists}
