@@ -13,7 +13,7 @@ from index.pipeline import Report
 from index.reading import Row, definitions_by_id, failures_by_source, family_of, meter_of
 from index.terminal import DIM, GOOD, HEAD, WARN, Screen, table
 
-METERS = ("IN", "CIN", "OUT", "BLD")
+METERS = ("IN", "CIN", "OUT", "BLD", "AGT", "BAT")
 """Meters of a token rate, in the order in which people read a price list."""
 
 SHORT = 12
