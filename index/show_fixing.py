@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from rich.text import Text
 
-from index import words
+from index import reading, words
 from index.config import Settings
 from index.publication.record import ratio_text
 from index.reading import Row, family_of, nano
@@ -72,10 +72,22 @@ def _panel(screen: Screen, told: Row, every: bool) -> None:
     if not rows:
         screen.line(("  nobody", WARN))
         return
-    limit = None if every or family != "TKX" else 15
+    limit = None if every or family not in ("TKX", *reading.DERIVED) else 15
     if family == "TEX":
         columns = [("developer", "<"), ("prices", ">")]
         cells: list[list[str | Text]] = [[p["group"], str(p["prices"])] for p in rows]
+    elif family in reading.DERIVED:
+        columns = [
+            ("input", "<"), ("price", ">"), ("times", ">"), ("weight %", ">"), ("status", "<"),
+            ("source", "<"),
+        ]  # fmt: skip
+        cells = [
+            [
+                p["input"] or "", p["price"] or "—", p["quantity"] or "—", p["weight"] or "",
+                _status(p), p["source"] or "",
+            ]
+            for p in rows[:limit]
+        ]  # fmt: skip
     elif family == "TKX":
         columns = [
             ("model", "<"), ("developer", "<"), ("price", ">"), ("at link %", ">"),

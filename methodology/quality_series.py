@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from methodology.usage import DIGITS
 
@@ -61,6 +62,11 @@ def solve(matrix: Sequence[Sequence[Decimal]], right: Sequence[Decimal]) -> Row 
     return found
 
 
+@lru_cache(maxsize=65536)
+def _ln(number: int) -> Decimal:
+    return DIGITS.ln(Decimal(number))
+
+
 def _total(terms: Sequence[Decimal]) -> Decimal:
     total = Decimal(0)
     for term in terms:
@@ -91,7 +97,7 @@ def time_product_dummy(months: Sequence[Prices], tokens: Sequence[Tokens]) -> Ro
     for month, used in zip(sold, tokens, strict=True):
         mine = [m for m in models if m in month]
         spent = sum(month[m] * used[m] for m in mine)
-        logs.append({m: DIGITS.ln(Decimal(month[m])) for m in mine})
+        logs.append({m: _ln(month[m]) for m in mine})
         shares.append({m: DIGITS.divide(Decimal(month[m] * used[m]), spent) for m in mine})
     by_model = {m: _total([share[m] for share in shares if m in share]) for m in models}
     mean = {
@@ -134,18 +140,18 @@ def hedonic(months: Sequence[Prices], traits: Mapping[str, Sequence[int]]) -> Ro
     price; ``None`` when they do not determine the coefficients.
     """
     size = 1 + (len(months) - 1) + (len(next(iter(traits.values()))) if traits else 0)
-    matrix = [[Decimal(0)] * size for _ in range(size)]
+    counts = [[0] * size for _ in range(size)]
     right = [Decimal(0)] * size
     for place, month in enumerate(months):
         for m in sorted(month):
             row = [1, *(int(place == n) for n in range(1, len(months))), *traits[m]]
-            log = DIGITS.ln(Decimal(month[m]))
+            log = _ln(month[m])
             at = [n for n, x in enumerate(row) if x]
             for a in at:
                 right[a] = DIGITS.add(right[a], DIGITS.multiply(Decimal(row[a]), log))
                 for b in at:
-                    matrix[a][b] = DIGITS.add(matrix[a][b], Decimal(row[a] * row[b]))
-    solved = solve(matrix, right)
+                    counts[a][b] += row[a] * row[b]
+    solved = solve([[Decimal(n) for n in line] for line in counts], right)
     return None if solved is None else [Decimal(0), *solved[1 : len(months)]]
 
 
