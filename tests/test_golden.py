@@ -3,6 +3,8 @@
 ``golden/1.0.0/ledger.tar.xz`` holds the ledger and the bundle it was made from, a cut of the real
 one: two open models with all their hosts, thirteen more with their developers' own prices, two
 GPUs. ``values.csv`` lists what that release published, with the digest of each record.
+``live.tar.xz`` is the ledger and archive of two days of live collection from the small market of
+``live_world``.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import hashlib
 import json
 import shutil
 import tarfile
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from methodology import rulebooks
 from methodology.errors import DefinitionError, VerificationError
 from methodology.rulebooks import Rulebook
 from tests import live_world as lw
+from tests import loopback as lb
 
 FOLDER = Path(__file__).parent / "golden" / "1.0.0"
 ROOT_1_0_0 = "6e6e70966bd7f17b3ff7c3501e7579f82c2266413b7df560d3ff2ee727539cf7"
@@ -173,3 +176,40 @@ def test_rules_that_may_not_follow_publish_nothing(
     with pytest.raises(DefinitionError, match=r"a major version has a table \[change\]"):
         pipeline.run_bundled(copy)
     assert entries(copy) == before
+
+
+# --- live --------------------------------------------------------------------------------------
+
+LIVE_ROOT = "a4b1cfa697ca09ea0d4b4b96387a2f2520541ccde7fa46a82b3da2d3a105e050"
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Settings:
+    with tarfile.open(FOLDER / "live.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return lw.settings(tmp_path)
+
+
+@pytest.mark.parametrize("from_archive", [False, True], ids=["from_batches", "from_the_archive"])
+def test_a_live_ledger_of_1_0_0_verifies(live: Settings, from_archive: bool) -> None:
+    report = replay.verify(live, from_archive=from_archive)
+    assert report.problems == []
+    assert (report.root, report.recomputed, report.second_engine) == (LIVE_ROOT, 34, 34)
+
+
+def test_a_third_live_day_goes_on_from_the_states_of_1_0_0(
+    live: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lw.watch_few_indices(monkeypatch)
+    before = entries(live)
+    with lb.Server(lw.healthy("2026-08-14")) as server:
+        world = lw.World(server, lw.settings(live.out, server.url))
+        for hour in (7, 22):
+            world.run(datetime(2026, 8, 14, hour, 30), gpurentalprices=lw.gpus("2026-08-14"))
+    assert entries(live)[: len(before)] == before
+    third = lw.fixing(live, lw.H100_ANY, "2026-08-14", 0)
+    second = lw.fixing(live, lw.H100_ANY, "2026-08-13", 1)
+    assert third["methodology_version"] == rulebooks.IN_FORCE
+    assert third["panel_state_before"] == {"record": second["seq"], **second["panel_state"]}
+    assert third["value"] is not None
+    assert replay.verify(live).problems == []
