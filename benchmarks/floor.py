@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks import task
-from index.redetermine import keep_freed_memory
+from index.redetermine import prepare_process
 
 
 def answer(folder: Path, target: Path) -> None:
-    keep_freed_memory()
+    prepare_process()
     instruments = pl.read_parquet(folder / "instruments.parquet").sort("instrument")
     cells = (instruments["index_id"].to_numpy().astype(np.uint32) * 60) << np.uint32(19)
 

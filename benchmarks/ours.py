@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks import task
-from index.redetermine import Market, keep_freed_memory, redetermine
+from index.redetermine import Market, prepare_process, redetermine
 from methodology.definition import load_methodology
 from methodology.kernel import Layout
 
 
 def answer(folder: Path, target: Path) -> None:
-    keep_freed_memory()
+    prepare_process()
     instruments = pl.read_parquet(folder / "instruments.parquet").sort("instrument")
     market = Market(
         index_of=instruments["index_id"].to_numpy().astype(np.int64),

@@ -239,8 +239,8 @@ def _twice_middle(keys: Column, starts: Ints, sizes: Ints, bits: int) -> Ints:
     """Return twice the median price of each run of sorted keys; 0 where a run is empty."""
     if not keys.size:
         return np.zeros(len(starts), np.int64)
-    low = keys.take(starts + (sizes - 1) // 2, mode="clip").astype(np.int64)
-    high = keys.take(starts + sizes // 2, mode="clip").astype(np.int64)
+    low = keys.take(starts + ((sizes - 1) >> 1), mode="clip").astype(np.int64)
+    high = keys.take(starts + (sizes >> 1), mode="clip").astype(np.int64)
     mask = (1 << bits) - 1
     return np.where(sizes > 0, (low & mask) + (high & mask), 0)
 

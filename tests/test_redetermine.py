@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -155,5 +156,10 @@ def test_a_price_outside_the_layout_is_refused(tmp_path: Path) -> None:
         redetermine(written(tmp_path, quotes), MARKET, RULES)
 
 
-def test_keeping_freed_memory_answers_whether_it_could() -> None:
-    assert years.keep_freed_memory() in (True, False)
+def test_preparing_a_process_says_whether_memory_is_kept() -> None:
+    before = sys.getswitchinterval()
+    try:
+        assert years.prepare_process() in (True, False)
+        assert sys.getswitchinterval() < before
+    finally:
+        sys.setswitchinterval(before)
