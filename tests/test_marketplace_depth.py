@@ -301,6 +301,22 @@ def test_rules_without_a_marketplace_table_price_nothing() -> None:
     assert refused.is_empty()
 
 
+def test_the_parameters_are_those_of_the_rules() -> None:
+    assert RULES.marketplace is not None
+    narrow = RULES.marketplace.model_copy(update={"max_depth_gpus": 8})
+    rules = RULES.model_copy(update={"marketplace": narrow})
+    quotes, _ = depth.depth_quotes(schemas.frame(depth.Ask, market("souk", 200)), rules)
+    # D = 8, at most 2 of one host: 2 each of 2.00, 2.10, 2.20, 2.30.
+    assert quotes["price_text"].to_list() == ["2.150000000"]
+    wide = rules.model_copy(
+        update={
+            "marketplace": narrow.model_copy(update={"host_cap": RULES.marketplace.depth_share})
+        }
+    )
+    quotes, _ = depth.depth_quotes(schemas.frame(depth.Ask, market("souk", 200)), wide)
+    assert quotes["price_text"].to_list() == ["2.050000000"]  # 4 each of 2.00 and 2.10
+
+
 @pytest.mark.parametrize(
     "changed", [{"gpus": 0}, {"host_id": None}, {"currency": "EUR"}, {"quoted_unit": "per_token"}]
 )

@@ -108,6 +108,14 @@ def test_a_parent_without_a_value_of_its_own_lends_nothing() -> None:
     ]
 
 
+def test_a_parent_that_is_itself_carried_lends_nothing() -> None:
+    market = rows({7: "3.03"})
+    market += [sm.shown(8, s, None, instrument_id="H100-ANY") for s in PARENT_SELLERS]
+    found = sm.determined([sm.plan_of(market, CHILD, 10), sm.plan_of(market, PARENT, 10)])
+    assert sm.value(found, 8, PARENT_ID) == ("CARRY", "3.0300")
+    assert told(found, 7, 9) == [("MODEL", "2.1210"), ("CARRY", "2.1210"), ("CARRY", "2.1210")]
+
+
 def test_the_level_goes_on_from_the_last_determined_day() -> None:
     found = sm.determined(plans(MOVES, 12, back=10))
     levels = found.fixings.filter(found.fixings["index_id"] == CHILD_ID)["chained_level"].to_list()
