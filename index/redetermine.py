@@ -105,25 +105,20 @@ def redetermine(
     if not parts:
         return pl.DataFrame(schema=SCHEMA)
     days = np.concatenate([part.days for part in parts])
-    indices = market.layout.indices
-    frame = pl.DataFrame(
-        {
-            "index": np.tile(np.arange(indices), len(days)),
-            "day": pl.Series(np.repeat(days, indices)).cast(pl.Int32),
-            **{
-                name: np.concatenate([part.figures[name] for part in parts])
-                for name in parts[0].figures
-            },
-        }
-    )
+    in_order, indices = np.argsort(days), market.layout.indices
+    columns = {
+        name: np.concatenate([part.figures[name] for part in parts])
+        .reshape(-1, indices)[in_order]
+        .T.reshape(-1)
+        for name in parts[0].figures
+    }
+    columns["index"] = np.repeat(np.arange(indices), len(days))
+    columns["day"] = np.tile(days[in_order].astype("datetime64[D]"), indices)
+    frame = pl.DataFrame({name: columns[name] for name in SCHEMA}, schema_overrides=SCHEMA)
+    if columns["members"].all():
+        return frame
     figures = [name for name in frame.columns if name.startswith(("p", "trimmed"))]
-    return (
-        frame.lazy()
-        .with_columns(pl.when(pl.col("members") > 0).then(pl.col(*figures)))
-        .select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
-        .sort("index", "day")
-        .collect()
-    )
+    return frame.with_columns(pl.when(pl.col("members") > 0).then(pl.col(*figures)))
 
 
 def _refuse_divided_days(parts: Sequence[Part]) -> None:
