@@ -9,11 +9,14 @@ from datetime import date
 import polars as pl
 
 from index import derived_select
+from index.composites import goods
 from index.determine import Inputs, SessionPlan
 from index.frames import to_lines
 from index.ledger import merkle
 from index.ledger.canonical import canonical
 from methodology import panels, representative
+from methodology.composite import in_segment
+from methodology.continuity import FIRST_RULES
 from methodology.definition import (
     CompositeDefinition,
     Definition,
@@ -145,9 +148,17 @@ def _as_leg(leg: Selection) -> dict[str, str]:
 def _composite_offers(
     one: SessionPlan, definition: CompositeDefinition, day: date, inputs: Inputs
 ) -> pl.DataFrame:
-    """Return the first-party prices a composite may read on its day, and its volumes' digest."""
+    """Return the first-party prices a composite may read on its day, and its volumes' digest.
+
+    Those of the models that its domiciles and licence admit; a definition of the first rules
+    shows those of all models, as it always did.
+    """
     at = one.index_days.index(day)
     is_own = pl.col("provider_class") == "first_party"
+    if definition.methodology != FIRST_RULES:
+        any_tier = definition.model_copy(update={"tier": None})
+        mine = [g.model for g in goods() if in_segment(g, any_tier, {})]
+        is_own = is_own & pl.col("instrument_id").is_in(mine)
     rows = [
         one.table.select(is_own, meter)
         .filter(pl.col("day") == at)
