@@ -150,7 +150,7 @@ print(sum(1 for p in Path(index.__file__).parent.rglob("*.sql") if p.read_text("
 """
     said = elsewhere(installed, tmp_path, "-c", program).splitlines()
     queries = len(shipped("*.sql"))
-    assert said == [f"{installed} {installed}", "True 1.0.0 True", "True", str(queries)]
+    assert said == [f"{installed} {installed}", "True 1.1.0 True", "True", str(queries)]
     assert queries > 0
 
 

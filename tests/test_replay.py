@@ -27,7 +27,7 @@ from tests import loopback as lb
 
 KINDS = (
     "basket", "contributions", "inputs", "manifest", "observations", "panel_state", "rates",
-    "rejections", "rules", "volumes",
+    "rejections", "resistance", "rules", "volumes",
 )  # fmt: skip
 LOG_FILES = ("log/checkpoint", "log/heads", "log/tile/0/", "log/tile/entries/")
 
