@@ -45,16 +45,21 @@ def test_every_index_stands_in_the_table_with_its_session_and_admission() -> Non
 
 
 def test_the_number_of_models_and_their_meters_are_those_of_the_rules() -> None:
-    models = [
+    mine = [
         d
         for d in load_definitions()
         if isinstance(d, RateDefinition) and d.family == "TKR" and d.admission == "reference"
     ]
-    row = next(row for row in rows() if "<model>" in row[1])
-    assert f"{len(models)} models" in row[2]
-    meters = {f"-{meter}" for d in models for meter in d.meters}
-    assert set(re.findall(r"-[A-Z]+(?=`)", row[1])) == meters
-    assert {d.session for d in models} == {row[4].strip("`")}
+    models = {d.instrument for d in mine}
+    told = [row for row in rows() if "<model>" in row[1]]
+    assert f"{len(models)} models" in told[0][2]
+    named = {meter for row in told for meter in re.findall(r"-[A-Z]+(?=`)", row[1])}
+    assert named == {f"-{meter}" for d in mine for meter in d.meters}
+    assert {d.session for d in mine} == {row[4].strip("`") for row in told}
+    count = {m: sum(m in d.meters for d in mine) for m in ("CIN", "AGT", "BAT")}
+    assert f"{count['AGT']} models" in told[1][2]
+    assert f"{count['CIN'] - count['AGT']} more" in told[1][2]
+    assert f"{count['BAT']} models" in told[2][2]
     assert f"{len(models)} open-weights models" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
