@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 
-from index import config, gate, pipeline, replay
+from index import cli, config, gate, pipeline, projections, replay
 from index.config import Settings
 from index.gate import Difference, Evidence
 from index.ledger.batches import Batches
@@ -255,3 +256,18 @@ def test_nothing_else_than_the_ledger_is_read(small_ledger: Settings, tmp_path: 
     settings = config.load(out=tmp_path)
     record = next(r for r in lw.records(settings) if r["type"] == "fixing" and r["value"])
     assert gate.differences(record, evidence_of(settings, record)) == []
+
+
+def test_the_command_says_so_and_ends_with_twelve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = [{"index_id": H100, "ref_date": "2026-08-22", "detail": "value: one, another"}]
+    report = pipeline.Report(mode="bundled", appended=1, blocked=blocked)
+    monkeypatch.setattr(pipeline, "run_bundled", lambda settings, tell: report)
+    monkeypatch.setattr(projections, "rebuild", lambda settings, tell: {})
+    with pytest.raises(typer.Exit) as done:
+        cli.run(out=tmp_path, bundle=tmp_path, as_json=True)
+    assert done.value.exit_code == 12
+    told = capsys.readouterr()
+    assert json.loads(told.out)["blocked"] == blocked
+    assert f"blocked: final of {H100} 2026-08-22: value: one, another" in told.err

@@ -71,7 +71,7 @@ def test_every_exit_code_of_an_error_is_explained() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, errors.SpotfixError)
     }
-    assert told == raised | {0, 10, 11}
+    assert told == raised | {0, 10, 11, 12}
 
 
 def test_the_digests_in_force_are_those_of_the_rule_files() -> None:
