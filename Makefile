@@ -12,9 +12,10 @@ WORKERS ?= auto --maxprocesses=4
 KILLS ?= 200
 SEED ?=
 ROWS ?= 100000000
+BASKETS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-determinism bench-methodology freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-determinism campaign-baskets bench-methodology freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -62,13 +63,16 @@ format: $(VENV)/.dev  ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-campaigns: campaign-kill campaign-determinism  ## every long run
+campaigns: campaign-kill campaign-determinism campaign-baskets  ## every long run
 
 campaign-kill: $(VENV)/.dev  ## SIGKILL a publisher KILLS times (200); SEED repeats the draws
 	@$(BIN)/python -m tests.killer --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 campaign-determinism: $(VENV)/.dev  ## the whole bundle under other threads, zones and row orders
 	@$(BIN)/pytest -m campaign --timeout 3600 tests/test_determinism.py
+
+campaign-baskets: $(VENV)/.dev  ## BASKETS random baskets (1000000) by four engines; SEED repeats them
+	@BASKETS=$(BASKETS) SEED=$(SEED) $(BIN)/pytest -s -m campaign --timeout 3600 tests/test_baskets.py
 
 bench-methodology: $(VENV)/.bench  ## years of quotes against pandas, Polars, DuckDB (ROWS=10000000)
 	@$(BIN)/python -m benchmarks.run --rows $(ROWS)

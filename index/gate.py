@@ -18,6 +18,8 @@ TRIMS = {"trimmed_mean_25": (1, 4), "trimmed_mean_40": (2, 5)}
 MEDIAN = "weighted_median"
 WHOLE = 10**8
 """Units of weight in a whole panel."""
+HIGHEST_PRICE, MOST_MEMBERS = 10**15, 512
+"""What the rulebook lets into a panel (3.4); beyond it there is no rate, whatever it would be."""
 
 Line = dict[str, Any]
 
@@ -143,7 +145,19 @@ def exact_rate(members: Sequence[tuple[int, str, int]], estimator: str) -> tuple
         members: price in nano-units, group, weight in units of 1e-8; those with a weight and a
             price stand, in any order.
         estimator: as the basket names it.
+
+    Raises:
+        OverflowError: a price or a weight is negative or above its bound, or there are more
+            members than a panel can have. Here they could be counted; no other engine could.
     """
+    for price, group, weight in members:
+        if not (0 <= price <= HIGHEST_PRICE and 0 <= weight <= WHOLE):
+            raise OverflowError(
+                f"{group}: price {price}, weight {weight}; prices are 0 to {HIGHEST_PRICE} nano,"
+                f" weights 0 to {WHOLE}"
+            )
+    if len(members) > MOST_MEMBERS:
+        raise OverflowError(f"{len(members)} members; a panel has at most {MOST_MEMBERS}")
     standing = sorted(m for m in members if m[0] > 0 and m[2] > 0)
     if not standing:
         return 0, 1

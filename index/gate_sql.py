@@ -56,8 +56,25 @@ Panel = tuple[Sequence[int], Sequence[int], str, int]
 of group id."""
 
 
+HIGHEST_PRICE, HIGHEST_WEIGHT, MOST_MEMBERS = 10**15, 10**8, 512
+"""Bounds of a panel; no product in the query comes near 2**127 inside them."""
+
+
 def rates(panels: Sequence[Panel]) -> list[int | None]:
-    """Return each panel's published rate in units of its last decimal, ``None`` without one."""
+    """Return each panel's published rate in units of its last decimal, ``None`` without one.
+
+    Raises:
+        OverflowError: a panel is beyond the bounds in which 128 bits hold every product.
+    """
+    for number, (prices, weights, _, _) in enumerate(panels):
+        if len(prices) > MOST_MEMBERS:
+            raise OverflowError(f"panel {number}: {len(prices)} members, at most {MOST_MEMBERS}")
+        for price, weight in zip(prices, weights, strict=True):
+            if not (0 <= price <= HIGHEST_PRICE and 0 <= weight <= HIGHEST_WEIGHT):
+                raise OverflowError(
+                    f"panel {number}: price {price}, weight {weight}; prices are 0 to"
+                    f" {HIGHEST_PRICE} nano, weights 0 to {HIGHEST_WEIGHT}"
+                )
     rows = [
         (number, member, price, weight, estimator, decimals)
         for number, (prices, weights, estimator, decimals) in enumerate(panels)

@@ -26,6 +26,9 @@ TRIMS: Final = {TRIM25: (1, 4), TRIM40: (2, 5)}
 
 LIMB_BITS: Final = 25
 
+MAX_WEIGHT_SUM: Final = 1 << 53
+"""Weights of a panel sum to less than this; published ones sum to 10**8."""
+
 
 def sort_panel(price: Ints, weight: Ints) -> tuple[npt.NDArray[np.intp], Ints, Ints]:
     """Return the sorting order, sorted prices and sorted weights along the last axis.
@@ -35,6 +38,17 @@ def sort_panel(price: Ints, weight: Ints) -> tuple[npt.NDArray[np.intp], Ints, I
     """
     order = np.argsort(price, axis=-1, kind="stable")
     return order, np.take_along_axis(price, order, -1), np.take_along_axis(weight, order, -1)
+
+
+def _refuse_wrapping(weight: Ints) -> None:
+    """Raise where cumulative weights could leave 64 bits: they would wrap without a word."""
+    if weight.size:
+        least, most = int(weight.min()), int(weight.max())
+        if least < 0 or most * weight.shape[-1] >= MAX_WEIGHT_SUM:
+            raise OverflowError(
+                f"weights of {least} to {most} for {weight.shape[-1]} members: they are never"
+                f" negative and sum to less than 2**53"
+            )
 
 
 def kept_at_quantile(weight: Ints, numerator: int, denominator: int, slack: Ints | int = 0) -> Ints:
@@ -56,7 +70,11 @@ def kept_at_quantile(weight: Ints, numerator: int, denominator: int, slack: Ints
     Returns:
         int64 ``[..., n]``: 0, 1 (two members share a tie) or 2 (one member holds the quantile);
         all zero when no weight is positive.
+
+    Raises:
+        OverflowError: a weight is negative, or they could sum to 2**53; nothing is ever wrapped.
     """
+    _refuse_wrapping(weight)
     if not weight.shape[-1]:
         return weight.astype(np.int64)
     upper = np.cumsum(weight, -1)
@@ -112,10 +130,14 @@ def kept_trimmed(weight: Ints, trim: tuple[int, int] | tuple[Ints, Ints]) -> Int
     TV06). The kept weights sum to ``(den - 2*num) * W``. Continuous in every price and weight.
 
     Args:
-        weight: int64 ``[..., n]`` in price order; ``den * W`` must stay below 2**63.
-        trim: numerator and denominator of the share cut from each tail; as arrays of shape
-            ``[..., 1]`` where each panel has its own.
+        weight: int64 ``[..., n]`` in price order, zero or more, summing to less than 2**53.
+        trim: numerator and denominator, at most 100, of the share cut from each tail; as arrays
+            of shape ``[..., 1]`` where each panel has its own.
+
+    Raises:
+        OverflowError: a weight is negative, or they could sum to 2**53; nothing is ever wrapped.
     """
+    _refuse_wrapping(weight)
     return kept_between(np.cumsum(weight, -1), trim)
 
 
@@ -174,7 +196,10 @@ def exact_sums(price: Ints, weight: Ints) -> tuple[list[int], list[int]]:
         OverflowError: an input is outside these bounds; nothing is ever wrapped.
     """
     if price.size and (price.max() > 10**15 or weight.max() > 5 * 10**8 or price.shape[-1] > 512):
-        raise OverflowError("price, kept weight or panel size beyond the exact range")
+        raise OverflowError(
+            f"price, kept weight or panel size beyond the exact range: {price.max()}, "
+            f"{weight.max()}, {price.shape[-1]}; at most 10**15, 5 * 10**8 and 512"
+        )
     if price.size and (price.min() < 0 or weight.min() < 0):
         raise OverflowError("prices and kept weights are never negative")
     low = (price & ((1 << LIMB_BITS) - 1)) * weight
