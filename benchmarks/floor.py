@@ -22,10 +22,11 @@ def answer(folder: Path, target: Path) -> None:
     cells = (instruments["index_id"].to_numpy().astype(np.uint32) * 60) << np.uint32(19)
 
     def sort_days(file: Path) -> int:
-        columns = ["day", "instrument", "provider", "price", "volume"]
-        rows = pl.read_parquet(file, columns=columns)
-        day, instrument, provider, price, _ = (column.to_numpy() for column in rows)
-        ends = np.append(np.flatnonzero(np.diff(day)) + 1, len(day))
+        columns = ("day", "instrument", "provider", "price", "volume")
+        rows = pl.scan_parquet(file).select(columns).collect(engine="in-memory")
+        day = rows["day"].to_physical().to_numpy()
+        instrument, provider, price = (rows[name].to_numpy() for name in columns[1:4])
+        ends = np.append(np.flatnonzero(day[1:] != day[:-1]) + 1, len(day))
         start, check = 0, 0
         for end in ends.tolist():
             here = slice(start, end)

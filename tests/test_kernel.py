@@ -239,7 +239,7 @@ def test_days_together_are_the_days_one_by_one() -> None:
         assert getattr(whole, name).tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("highest", [500_000, 2**40])
+@pytest.mark.parametrize("highest", [500_000, 2**30, 2**40])
 def test_narrow_and_wide_keys_give_the_same(highest: int) -> None:
     days = [crowd(30, step=17), crowd(9, step=1, volume=3)]
     wide = Layout(indices=3, providers=PROVIDERS, highest_price=highest)

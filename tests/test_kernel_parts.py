@@ -205,3 +205,24 @@ def test_small_sums_are_the_exact_sums(rows: list[tuple[int, int]]) -> None:
 def test_small_sums_refuse_what_could_wrap(price: int, kept: int) -> None:
     with pytest.raises(OverflowError):
         estimators.small_sums(np.array([[price, 1]]), np.array([[kept, 1]]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, ONE)), min_size=1, max_size=30),
+    st.sampled_from([1, 2**20, 2**40]),
+)
+def test_packed_sorting_keeps_equal_prices_in_order(rows: list[tuple[int, int]], unit: int) -> None:
+    """With the widest prices there is no room to pack, and the plain road is taken."""
+    price, weight = np.array(rows).T[:, None, :]
+    _, by_price, by_weight = estimators.sort_panel(price * unit, weight)
+    found = kernel._by_price(price * unit, weight)
+    assert (found[0].tolist(), found[1].tolist()) == (by_price.tolist(), by_weight.tolist())
+
+
+def test_a_share_proposed_one_unit_low_is_put_right() -> None:
+    """19/95 is a fifth exactly; floats say 19,999,999 units and a bit."""
+    assert int(19 * (ONE / 95)) == ONE // 5 - 1
+    shares = np.array([[19, 19, 19, 19, 19], [94, 1, 0, 0, 0]])
+    found = weights._publish_many(shares, np.array([95, 95]))
+    assert found.tolist() == [[ONE // 5] * 5, [98_947_368, 1_052_632, 0, 0, 0]]
