@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index import conformance, explaining, settle, tools
+from index import backtesting, conformance, explaining, settle, tools
 from index.app import (
     AllOption,
     BundleOption,
@@ -320,6 +320,7 @@ def rebuild(out: OutOption = None, as_json: JsonOption = False) -> None:
 
 app.command()(explaining.explain)
 app.command()(settle.settle)
+app.command()(backtesting.backtest)
 app.command()(conformance.conformance)
 app.command()(tools.doctor)
 app.command()(tools.sources)
