@@ -13,6 +13,7 @@ from typing import Any
 
 from index import clauses
 from index.explain_composite import composite_steps, unit_value_steps
+from index.explain_derived import derived_steps
 from index.explain_rate import rate_steps
 from index.explain_step import Step
 from index.reading import Ledger, family_of, nano
@@ -32,6 +33,7 @@ class Told:
     record: Row
     contributions: Sequence[Row]
     basket: Row
+    state: Row
     definition: Definition
     rules: Methodology
 
@@ -43,11 +45,12 @@ def read(ledger: Ledger, record: Row, definition: Definition, rules: Methodology
         VerificationError: a batch is missing or was changed.
     """
     cited = {"basket": {"kind": "basket", "sha256": record["basket_digest"]}}
-    basket = ledger.lines(cited, "basket")
+    basket, state = ledger.lines(cited, "basket"), ledger.lines(record, "panel_state")
     return Told(
         record,
         ledger.lines(record, "contributions"),
         basket[0] if basket else {},
+        state[0] if state else {},
         definition,
         rules,
     )
@@ -78,7 +81,7 @@ def explain(ledger: Ledger, told: Told) -> Row:
     elif family == "TEX":
         steps = unit_value_steps(record, told.basket)
     else:
-        steps = derived_steps(record, told.contributions)
+        steps = derived_steps(record, told.contributions, told.basket, told.state)
     return {
         "index_id": record["index_id"],
         "title": told.definition.title,
@@ -99,7 +102,20 @@ def explain(ledger: Ledger, told: Told) -> Row:
         "panel": _panel(told.contributions),
         "sources": [_source(trail, name, one) for name, one in legs.items()],
         "sources_left_out": max(0, len(wanted) - MAX_TRAILS),
+        "volumes": _volumes(trail, told),
     }
+
+
+def _volumes(trail: Trail, told: Told) -> list[Row]:
+    """Return the volumes an index of quantities reads, with file and line; rates read none."""
+    source = getattr(told.definition, "volume_source", None)
+    if source is None:
+        return []
+    rows = trail.volumes(source, getattr(told.definition, "subject", None) or None)
+    since, until = told.state.get("period_start"), told.state.get("period_end")
+    return [
+        r for r in rows if since is None or (r["period_start"], r["period_end"]) == (since, until)
+    ]
 
 
 def _wanted(told: Told) -> list[str]:
@@ -162,23 +178,4 @@ def _source(trail: Trail, name: str, observation: Mapping[str, Any]) -> Row:
     }
 
 
-_DERIVED = {"SPK": "18", "QAX": "19", "USE": "20"}
-
-
-def derived_steps(record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """Return the steps of an index that is made from other published values."""
-    chapter = _DERIVED[family_of(record["index_id"])]
-    legs = ", ".join(" ".join(f"{k} {v}" for k, v in row.items()) for row in rows[:12])
-    return [
-        Step("legs", legs or "none", chapter, (), "index.prints.draft_all"),
-        Step(
-            "value",
-            f"{record['value']} {record['unit']}" if record["value"] else record["no_fix_reason"],
-            chapter,
-            (),
-            "index.prints.draft_all",
-        ),
-    ]
-
-
-__all__ = ["Told", "derived_steps", "explain", "read"]
+__all__ = ["Told", "explain", "read"]

@@ -37,6 +37,7 @@ def explanation(screen: Screen, told: Row, every: bool) -> None:
         where.append(f"{step['function']} ({step['code']})")
         screen.pair("", (" · ".join(where), DIM))
     _panel(screen, told)
+    _volumes(screen, told, every)
     _sources(screen, told, every)
 
 
@@ -61,6 +62,22 @@ def _panel(screen: Screen, told: Row) -> None:
     total = sum(int(r["product"]) for r in told["panel"])
     cells.append([Text("sum", HEAD), "", "", Text(str(kept), HEAD), Text(str(total), HEAD), ""])
     screen.grid(table(columns, cells))
+
+
+def _volumes(screen: Screen, told: Row, every: bool) -> None:
+    rows = told["volumes"]
+    if not rows:
+        return
+    screen.line()
+    screen.line(("Volumes", HEAD), (f"   {len(rows)} figures", DIM), f" {rows[0]['file'] or ''}")
+    columns = [("subject", "<"), ("tokens", ">"), ("from", "<"), ("to", "<"), ("line", ">")]
+    cells = [
+        [r["subject"], str(r["quantity"]), r["period_start"], r["period_end"], str(r["line"] or "")]
+        for r in (rows if every else rows[:SHOWN])
+    ]
+    screen.grid(table(columns, cells))
+    if len(rows) > SHOWN and not every:
+        screen.line((f"  and {len(rows) - SHOWN} more; --all lists them", DIM))
 
 
 def _sources(screen: Screen, told: Row, every: bool) -> None:

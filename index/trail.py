@@ -91,6 +91,24 @@ class Trail:
             told["missing"] = "no capture of this intake is its source"
         return told
 
+    def volumes(self, source: str, subject: str | None = None) -> list[Row]:
+        """Return recorded volumes of a source with the archived file and line that state them."""
+        reference = self._content["batches"]["volumes"]
+        body = self._ledger.batches.get("volumes", reference["sha256"])
+        rows = [json.loads(line) for line in body.splitlines()]
+        mine = [r for r in rows if r["source"] == source and subject in (None, r["subject"])]
+        files = {
+            c["body_sha256"]: self._archive.path(c["body_sha256"])
+            for c in self._content["captures"]
+            if c["source"] == source
+        }
+        lines = {
+            str(path): path.read_text("utf-8", "replace").splitlines()
+            for path in files.values()
+            if path.is_file()
+        }
+        return [{**row, **_stated(row, lines)} for row in mine]
+
     def _is_table(self, row: Mapping[str, Any]) -> bool:
         return bool(row["url"].startswith(intake.BUNDLED))
 
@@ -136,3 +154,13 @@ def _line(body: bytes, quote: Mapping[str, Any]) -> int | None:
         if line.startswith(begin) and all(part in line for part in parts):
             return number
     return None
+
+
+def _stated(row: Mapping[str, Any], lines: Mapping[str, list[str]]) -> Row:
+    """Return the file, line and words that state a volume; null where none at hand does."""
+    parts = [row["source"], row["subject"], row["meter"], str(row["quantity"]), row["period_start"]]
+    for file, body in lines.items():
+        for number, line in enumerate(body, 1):
+            if line.startswith(",".join(parts)):
+                return {"file": file, "line": number, "text": line}
+    return {"file": next(iter(lines), None), "line": None, "text": None}

@@ -141,3 +141,18 @@ def test_a_parameter_or_function_that_is_not_there_is_an_error() -> None:
         clauses.value_at(RULES, "jump.mood")
     with pytest.raises(LookupError, match="no function"):
         clauses.place_of("methodology.units.round_to_taste")
+
+
+def test_a_spread_is_worked_from_its_legs(small_ledger: Settings) -> None:
+    found = told(small_ledger, "SPK-deepseek-r1-H100-SXM-80")
+    assert found["steps"][-1]["clause"] == "18.4"  # the small bundle has no R1: the leg is named
+    assert "TKR-deepseek-r1-OUT" in found["steps"][-1]["told"]
+
+
+def test_a_disclosed_figure_is_followed_to_its_line(small_ledger: Settings) -> None:
+    found = told(small_ledger, "USE-CN-DISCLOSED")
+    (row,) = found["volumes"]
+    line = Path(row["file"]).read_text("utf-8").splitlines()[row["line"] - 1]
+    # 140 trillion a day in March 2026, 31 days.
+    assert str(140 * 10**12 * 31) in line
+    assert [s["clause"] for s in found["steps"]] == ["20.4", "20.4"]
