@@ -1,4 +1,4 @@
-"""What the screens held, excluded or found suspect, and what would have been published without them.
+"""What the screens held, excluded or found suspect, and the values there would be without them.
 
 One row per index, day and group. The value without screens comes from a second determination of
 the whole history under :func:`without_screens`.

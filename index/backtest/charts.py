@@ -15,7 +15,7 @@ Place = Callable[[int], float]
 Height = Callable[[float], float]
 
 WIDTH: Final = 880
-LEFT, RIGHT, TOP, BOTTOM = 58, 218, 30, 30
+LEFT, RIGHT, TOP, BOTTOM = 58, 275, 30, 30
 NAME: Final = 200
 """Space for the names of strips."""
 
@@ -41,6 +41,7 @@ class Chart:
     bands: Sequence[tuple[str, str, str, str, str]] = field(default=())
     from_zero: bool = False
     height: int = 300
+    is_count: bool = False
 
 
 def _ordinal(day: str) -> int:
@@ -84,7 +85,8 @@ def line_chart(chart: Chart) -> str:
     x0, x1 = min(x for x, _ in known), max([x for x, _ in known] + ends) + 1
     y0, y1 = min([y for _, y in known] + sizes), max([y for _, y in known] + sizes)
     margin = (y1 - y0) * 0.08 or abs(y1) * 0.02 or 1.0
-    ticks = steps(0.0 if chart.from_zero else y0 - margin, y1 + margin)
+    low_end = 0.0 if chart.from_zero else y0 - margin
+    ticks = steps(low_end, max(y1, 4.0) if chart.is_count else y1 + margin)
     low, high = ticks[0], ticks[-1]
     inner = WIDTH - LEFT - RIGHT
 
@@ -122,17 +124,21 @@ def line_chart(chart: Chart) -> str:
 
 
 def _bands(chart: Chart, x_of: Place, y_of: Height) -> list[str]:
+    """Return bands, each with its label beside it: above, below, above again further off."""
     parts = []
-    for label, low, high, begin, end in chart.bands:
+    for n, (label, low, high, begin, end) in enumerate(chart.bands):
         x, right = x_of(_ordinal(begin)), x_of(_ordinal(end) + 1)
         top, bottom = y_of(float(high)), y_of(float(low))
-        tall = max(bottom - top, 2.0)
         parts.append(
             f'<rect class="band" x="{x:.1f}" y="{top:.1f}" width="{right - x:.1f}" '
-            f'height="{tall:.1f}"/>'
+            f'height="{max(bottom - top, 2.0):.1f}"/>'
         )
+        is_late = x + 6.5 * len(label) > WIDTH
+        at, anchor = (right, "end") if is_late else (x, "start")
+        y = top - 5 if n % 2 == 0 else max(y_of(float(b[1])) for b in chart.bands) + 14
         parts.append(
-            f'<text class="outside" x="{x + 4:.1f}" y="{top - 4:.1f}">{escape(label)}</text>'
+            f'<text class="outside" style="text-anchor:{anchor}" x="{at:.1f}" y="{y:.1f}">'
+            f"{escape(label)}</text>"
         )
     return parts
 
@@ -143,8 +149,8 @@ def _time_axis(x0: int, x1: int, x_of: Place, y: float) -> list[str]:
     every = 1 if span <= 200 else 3 if span <= 760 else 6
     parts, day = [], date.fromordinal(x0)
     if span < 75:
-        days = [date.fromordinal(n) for n in range(x0, x1, max(1, span // 6))]
-        names = [(one, f"{one:%d %b %Y}") for one in days]
+        days = [date.fromordinal(n) for n in range(x0, x1 - 2, max(1, span // 5))]
+        names = [(one, f"{one:%d %b %Y}" if one == days[0] else f"{one:%d %b}") for one in days]
     else:
         names, year, month = [], day.year, day.month
         while date(year, month, 1).toordinal() < x1:
@@ -186,11 +192,23 @@ def _step_path(
 
 
 def _labels(labels: list[tuple[float, float, int, str]], height: int) -> list[str]:
-    """Return the labels of line ends, moved apart so that none covers another."""
-    labels.sort()
+    """Return the labels of line ends, moved apart so that none covers another.
+
+    A line that ends well before the chart does has its label above its end.
+    """
     at = float(TOP)
     parts = []
-    for y, x, n, text in labels:
+    for y, x, n, text in sorted(labels):
+        if x < WIDTH - RIGHT - 40:
+            fits = x - 6.6 * len(text) > LEFT
+            anchor, left = ("end", x) if fits else ("start", LEFT + 4.0)
+            beside = y - 6 if fits or at == TOP else y + 16
+            at = max(at, beside)
+            parts.append(
+                f'<text class="label c{n}" style="text-anchor:{anchor}" x="{left:.1f}" '
+                f'y="{beside:.1f}">{escape(text)}</text>'
+            )
+            continue
         at = max(at, y + 4)
         parts.append(
             f'<path class="lead c{n}" d="M{x:.1f} {y:.1f}L{x + 8:.1f} {at - 4:.1f}"/>'
@@ -204,7 +222,9 @@ def _labels(labels: list[tuple[float, float, int, str]], height: int) -> list[st
 LEVELS: Final = ("FULL", "REDUCED", "CARRIED_INPUT", "MODEL", "CARRY", "NO_FIX")
 
 
-def strips(rows: Sequence[tuple[str, Sequence[tuple[str, str, str]]]], first: str, last: str) -> str:
+def strips(
+    rows: Sequence[tuple[str, Sequence[tuple[str, str, str]]]], first: str, last: str
+) -> str:
     """Return one strip per name, coloured by waterfall level; days without a fixing stay empty.
 
     Args:
@@ -220,9 +240,7 @@ def strips(rows: Sequence[tuple[str, Sequence[tuple[str, str, str]]]], first: st
     def x_of(day: int) -> float:
         return NAME + inner * (day - x0) / (x1 - x0)
 
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Waterfall level by day">'
-    ]
+    parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Waterfall level by day">']
     for n, (name, runs) in enumerate(rows):
         y = top + tall * n
         parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 13}">{escape(name)}</text>')

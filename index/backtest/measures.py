@@ -28,11 +28,20 @@ Row = dict[str, Any]
 
 CHARTS: Final = (
     ("H100 by the hour, neoclouds", ("GPR-H100-SXM-80-OD-NEO-GLB", "GPR-H100-ANY-OD-NEO-GLB")),
-    ("H200 and B200 by the hour, neoclouds", ("GPR-H200-ANY-OD-NEO-GLB", "GPR-B200-ANY-OD-NEO-GLB")),
-    ("H100 and A100 by the hour, three hyperscalers", ("GPR-H100-SXM-80-OD-HYP-US", "GPR-A100-SXM-80-OD-HYP-US")),
+    (
+        "H200 and B200 by the hour, neoclouds",
+        ("GPR-H200-ANY-OD-NEO-GLB", "GPR-B200-ANY-OD-NEO-GLB"),
+    ),
+    (
+        "H100 and A100 by the hour, three hyperscalers",
+        ("GPR-H100-SXM-80-OD-HYP-US", "GPR-A100-SXM-80-OD-HYP-US"),
+    ),
     ("Token composites", ("TKX-ALL-BLD", "TKX-US-BLD", "TKX-CN-BLD")),
-    ("Open models across their sellers", ("TKR-gpt-oss-120b-BLD", "TKR-deepseek-v3.2-BLD", "TKR-llama-3.3-70b-instruct-BLD")),
-)  # fmt: skip
+    (
+        "Open models across their sellers",
+        ("TKR-gpt-oss-120b-BLD", "TKR-deepseek-v3.2-BLD", "TKR-llama-3.3-70b-instruct-BLD"),
+    ),
+)
 """Title of each chart of levels, and the main indices in it."""
 
 MAIN: Final = tuple(name for _, names in CHARTS for name in names)
@@ -154,7 +163,9 @@ def panels(history: History, outcome: Outcome, first: date, last: date) -> dict[
         stop = history.until.get(name)
         if stop is None:
             continue
-        days = _composite_days(outcome, name) if name.startswith("TKX") else _rate_days(outcome, name)
+        days = (
+            _composite_days(outcome, name) if name.startswith("TKX") else _rate_days(outcome, name)
+        )
         runs: list[Row] = []
         for day, row in sorted(days.items()):
             if not first <= day <= min(stop, last):

@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 from index.backtest import sections
-from index.backtest.sections import short
 from index.backtest.style import CSS
 
 Row = Mapping[str, Any]
@@ -46,7 +45,10 @@ def _head(told: Row) -> list[str]:
         (f"{found['count']:,}", "prices held, excluded or suspect"),
         (f"{held['accepted']} of {sum(held.values())}", "held prices stood the next day"),
         (f"{tested['as_expected']} of {tested['count']}", "scenario days as the rulebook says"),
-        (f"{short(months[-1]['drift_pct'])}%" if months else "none", "drift against quality-adjusted"),
+        (
+            f"{months[-1]['drift_pct']}%" if months else "none",
+            "drift against quality-adjusted",
+        ),
     )
     cells = "".join(f"<div><b>{escape(b)}</b><i>{escape(i)}</i></div>" for b, i in tiles)
     links = "".join(f'<a href="#{key}">{escape(name)}</a>' for key, name in sections.CHAPTERS)

@@ -67,9 +67,7 @@ def read(
     if last is not None:
         until = {name: min(day, last) if day else None for name, day in until.items()}
         late = {
-            d.index_id
-            for d in known
-            if isinstance(d, CompositeDefinition) and d.inception > last
+            d.index_id for d in known if isinstance(d, CompositeDefinition) and d.inception > last
         }
         until = {name: None if name in late else day for name, day in until.items()}
     return History(taken, known, rules, until)

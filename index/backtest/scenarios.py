@@ -93,12 +93,8 @@ class Case:
     def of(self, members: Sequence[Member]) -> pl.Expr:
         """Return the condition that names what some members post."""
         if isinstance(self.definition, CompositeDefinition):
-            found = pl.lit(False)
-            for one in members:
-                found = found | (
-                    (pl.col("instrument_id") == one.name) & (pl.col("group") == one.seller)
-                )
-            return found
+            models = pl.col("instrument_id").is_in([one.name for one in members])
+            return models & pl.col("group").is_in([one.seller for one in members])
         return pl.col("group").is_in([one.seller for one in members])
 
 
@@ -122,7 +118,9 @@ def scenarios(case: Case) -> Iterator[Scenario]:
     largest = max(served, key=lambda source: (served[source], source))
     name, lost = next((n, c) for n, c in CLASSES.items() if largest in c)
     gone = edits.gone(rows, coverage, pl.col("source").is_in(lost), at)
-    yield Scenario("source_class", gone, (0,), f"{name}: {', '.join(s for s in lost if s in served)}")
+    yield Scenario(
+        "source_class", gone, (0,), f"{name}: {', '.join(s for s in lost if s in served)}"
+    )
     if sum(s in served for s in lost) > 1:
         gone = edits.gone(rows, coverage, pl.col("source") == largest, at)
         yield Scenario("first_source", gone, (0,), largest)
@@ -177,7 +175,9 @@ def run(
     for index_id in wanted:
         tell(index_id)
         case = case_of(index_id, inputs, definitions, rules, until.get(index_id))
-        for one in scenarios(case) if case else ():
+        if case is None:
+            continue
+        for one in scenarios(case):
             drafts = outcome_of(case, one.observations)
             found += [_row(case, one, n, drafts) for n in one.days]
     return found
@@ -385,6 +385,3 @@ def change_pct(before: str | None, after: str | None) -> str | None:
         return None
     change = 100 * (Fraction(after) / Fraction(before) - 1)
     return ratio_text(change.numerator, change.denominator, 6)
-
-
-__all__ = ["CLASSES", "REPRESENTATIVE", "Case", "Member", "Scenario", "case_of", "outcome_of", "run", "scenarios"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from html import escape
 from typing import Any, Final
 
 from index.backtest.charts import LEVELS, Chart, Line, line_chart, strips
+from index.backtest.markup import cell, changes, figure, head, table, twin
 
 Row = Mapping[str, Any]
 
@@ -21,71 +23,6 @@ CHAPTERS: Final = (
 )
 
 
-def short(text: str | None, places: int = 2) -> str:
-    """Return a decimal text with fewer places, cut and not rounded; a dash for null."""
-    if text is None:
-        return "–"
-    whole, _, part = text.partition(".")
-    return f"{whole}.{part[:places]}" if part else whole
-
-
-def cell(value: Any) -> str:
-    """Return a figure as the page writes it: text as it stands, a dash for null."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[int] = ()) -> str:
-    """Return a table; columns named in ``right`` hold figures and stand to the right."""
-    top = "".join(
-        f'<th class="n">{escape(h)}</th>' if n in right else f"<th>{escape(h)}</th>"
-        for n, h in enumerate(heads)
-    )
-    body = []
-    for row in rows:
-        cells = []
-        for n, value in enumerate(row):
-            told = escape(cell(value))
-            kind = ' class="n"' if n in right else ' class="k"' if n == 0 else ""
-            if value is False:
-                kind, told = ' class="no"', "no"
-            cells.append(f"<td{kind}>{told}</td>")
-        body.append(f"<tr>{''.join(cells)}</tr>\n")
-    return (
-        f'<div class="wide"><table><thead><tr>{top}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def twin(name: str, made: str) -> str:
-    """Return a table that stands behind a chart, folded."""
-    return f"<details><summary>{escape(name)}</summary>{made}</details>\n"
-
-
-def head(key: str, title: str) -> str:
-    """Return the heading of a chapter."""
-    return f'<h2 id="{key}">{escape(title)}</h2>\n'
-
-
-def figure(chart: str, caption: str) -> str:
-    """Return a chart with its caption."""
-    return f"<figure>{chart}<figcaption>{escape(caption)}</figcaption></figure>\n"
-
-
-def changes(days: Sequence[str], values: Sequence[str | None]) -> list[list[Any]]:
-    """Return spans of days on which a value stood: first day, last day, value."""
-    spans: list[list[Any]] = []
-    for day, value in zip(days, values, strict=True):
-        if spans and spans[-1][2] == value:
-            spans[-1][1] = day
-        else:
-            spans.append([day, day, value])
-    return spans
-
-
 def events(told: Row) -> list[str]:
     """Return the chapter of events and outside levels."""
     series = told["series"]
@@ -94,7 +31,8 @@ def events(told: Row) -> list[str]:
         head("events", "1 Main indices, real events, outside levels"),
         "<p>Dashed lines are events; their numbers are those of the table below. Steps are "
         "published values, and a gap is a day without one (NO_FIX). Shaded bands are what others "
-        "said of the same good.</p>\n",
+        "said of the same good. A rate steps when a new panel comes into force on the first of a "
+        "month; its chained level does not (8.3).</p>\n",
     ]
     for chart in told["charts"]:
         names = [name for name in chart["indices"] if name in series]
@@ -117,7 +55,9 @@ def events(told: Row) -> list[str]:
         made = Chart(chart["title"], unit, lines, touched, bands, unit != "points")
         parts.append(f"<h3>{escape(chart['title'])}</h3>")
         parts.append(figure(line_chart(made), f"{unit}; published values, day by day"))
-        rows = [[n, *span] for n in names for span in changes(series[n]["days"], series[n]["values"])]
+        rows = [
+            [n, *span] for n in names for span in changes(series[n]["days"], series[n]["values"])
+        ]
         parts.append(twin("Table: from when to when each value stood",
                           table(["index", "from", "to", "value"], rows, [3])))  # fmt: skip
     return [*parts, *_event_table(told, numbers), *_level_table(told)]
@@ -129,9 +69,16 @@ def _event_table(told: Row, numbers: Mapping[str, str]) -> list[str]:
         parts = [numbers[e["title"]], e["day"], e["title"]]
         for m in e["moves"]:
             rows.append(
-                [*parts, m["index_id"], m["day"], f"{m['expected_before']} to {m['expected_after']}",
-                 f"{cell(m['before'])} to {cell(m['after'])}", m["change_pct"], m["as_expected"]]
-            )  # fmt: skip
+                [
+                    *parts,
+                    m["index_id"],
+                    m["day"],
+                    f"{m['expected_before']} to {m['expected_after']}",
+                    f"{cell(m['before'])} to {cell(m['after'])}",
+                    m["change_pct"],
+                    m["as_expected"],
+                ]
+            )
         for s in e["stays"]:
             values = " ".join(dict.fromkeys(cell(v) for v in s["values"]))
             rows.append(
@@ -170,7 +117,10 @@ def _level_table(told: Row) -> list[str]:
 def drift(told: Row) -> list[str]:
     """Return the chapter of drift."""
     found = told["drift"]
-    rows = [[m["month"], m["days"], m["composite"], m["adjusted"], m["drift_pct"]] for m in found["months"]]
+    rows = [
+        [m["month"], m["days"], m["composite"], m["adjusted"], m["drift_pct"]]
+        for m in found["months"]
+    ]
     heads = ["month", "days", found["composite"], found["adjusted"], "drift %"]
     whole = "over a whole window" if found["is_whole_window"] else (
         f"over {len(found['months'])} months: the window of {found['review_months']} is not full, "
@@ -186,7 +136,7 @@ def drift(told: Row) -> list[str]:
         f"<p>Fixed quantities against the regression of 13 months (rulebook 19), both 1000 in the "
         f"first month they share. Review above {found['review_pct']}% over "
         f"{found['review_months']} months; here {whole}.</p>",
-        figure(line_chart(Chart("Drift", "points, monthly", _monthly(lines))),
+        figure(line_chart(Chart("Drift", "points, monthly", _monthly(lines), height=220)),
                "Means of months; the adjusted index is monthly") if rows else "",
         table(heads, rows, [1, 2, 3, 4]) if rows else "<p>No month has both.</p>",
     ]  # fmt: skip
@@ -199,9 +149,11 @@ def _monthly(lines: Sequence[Line]) -> list[Line]:
         days: list[str] = []
         values: list[str | None] = []
         for first, value in zip(one.days, one.values, strict=True):
-            for day in range(1, 29):
-                days.append(f"{first[:8]}{day:02d}")
+            day = date.fromisoformat(first)
+            while day.isoformat()[:7] == first[:7]:
+                days.append(day.isoformat())
                 values.append(value)
+                day += timedelta(days=1)
         made.append(Line(one.label, days, values))
     return made
 
@@ -225,7 +177,9 @@ def triple(told: Row) -> list[str]:
         ]
         parts.append(f"<h3>{escape(name)}</h3>")
         parts.append(figure(line_chart(Chart(name, "points, first day 1000", lines)), "Day by day"))
-        rows = changes(days, [(r["basket"], r["chain"], r["unit_value"], r["unit_value_points"]) for r in mine])  # type: ignore[misc]
+        rows = changes(
+            days, [(r["basket"], r["chain"], r["unit_value"], r["unit_value_points"]) for r in mine]
+        )
         cells = [[a, b, *v] for a, b, v in rows]
         heads = ["from", "to", "basket", "chain", "unit value", "in points"]
         parts.append(twin("Table", table(heads, cells, [2, 3, 4, 5])))
@@ -235,10 +189,7 @@ def triple(told: Row) -> list[str]:
 def panels(told: Row) -> list[str]:
     """Return the chapter of panels, levels and grades."""
     key = "".join(f'<span class="{name}"></span>{name}' for name in LEVELS)
-    rows = [
-        (name, [(r["from"], r["to"], r["waterfall"]) for r in runs])
-        for name, runs in told["panels"].items()
-    ]
+    rows = [(name, _levels(runs)) for name, runs in told["panels"].items()]
     parts = [
         head("panels", "4 Panels, levels, grades"),
         "<p>Level of the waterfall by day. A day before an index starts or after its sources end "
@@ -254,19 +205,25 @@ def panels(told: Row) -> list[str]:
     ]  # fmt: skip
     heads = ["index", "from", "to", "level", "counted", "panel", "effective", "weight %"]
     parts.append(twin("Table: who counted, from when to when", table(heads, cells, [4, 5, 6, 7])))
-    for title, family in (("Sellers that count, token rates", "TKR"), ("Sellers that count, GPU rates", "GPR")):
+    for title, family in (
+        ("Sellers that count, token rates", "TKR"),
+        ("Sellers that count, GPU rates", "GPR"),
+    ):
         names = [n for n in told["panels"] if n.startswith(family)][:3]
         lines = [_counted(n, told["panels"][n]) for n in names]
         parts.append(f"<h3>{title}</h3>")
-        parts.append(figure(line_chart(Chart(title, "groups", lines, from_zero=True, height=230)),
-                            "Groups observed or held, by day; gaps are days without a value"))  # fmt: skip
+        made = Chart(title, "groups", lines, from_zero=True, height=230, is_count=True)
+        caption = "Groups observed or held, by day; gaps are days without a value"
+        parts.append(figure(line_chart(made), caption))
     parts.append("<h3>Indices with a value, by family</h3>")
     for family, runs in told["families"].items():
         days = [d for r in runs for d in r[:2]]
         if not any(r[2] for r in runs):
             continue
         line = Line(family, *_filled(runs))
-        parts.append(figure(line_chart(Chart(family, "indices", [line], from_zero=True, height=140)), f"{family}: indices with a value, {days[0]} to {days[-1]}"))
+        made = Chart(family, "indices", [line], from_zero=True, height=140, is_count=True)
+        caption = f"{family}: indices with a value, {days[0]} to {days[-1]}"
+        parts.append(figure(line_chart(made), caption))
     rows2 = [[family, *r] for family, runs in told["families"].items() for r in runs]
     parts.append(twin("Table", table(["family", "from", "to", "indices with a value"], rows2, [3])))
     graded = [[name, g["day"], g["grade"]] for name, gs in told["grades"].items() for g in gs]
@@ -276,14 +233,26 @@ def panels(told: Row) -> list[str]:
     return parts
 
 
+def _levels(runs: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """Return runs of one level, whoever counted."""
+    made: list[tuple[str, str, str]] = []
+    for r in runs:
+        following = date.fromisoformat(r["from"]) - timedelta(days=1)
+        if made and made[-1][1:] == (following.isoformat(), r["waterfall"]):
+            made[-1] = (made[-1][0], r["to"], r["waterfall"])
+        else:
+            made.append((r["from"], r["to"], r["waterfall"]))
+    return made
+
+
 def _counted(name: str, runs: Sequence[Row]) -> Line:
-    spans = [[r["from"], r["to"], r["counted"] if r["waterfall"] != "NO_FIX" else None] for r in runs]
+    spans = [
+        [r["from"], r["to"], r["counted"] if r["waterfall"] != "NO_FIX" else None] for r in runs
+    ]
     return Line(name, *_filled(spans))
 
 
 def _filled(spans: Sequence[Sequence[Any]]) -> tuple[list[str], list[str | None]]:
-    from datetime import date, timedelta
-
     days: list[str] = []
     values: list[str | None] = []
     for begin, end, count in spans:
@@ -310,11 +279,11 @@ def anomalies(told: Row) -> list[str]:
         "decided. Bounds of 6.1 stay in both.</p>",
         f"<p>Of {sum(held.values())} held prices, {held['accepted']} were accepted the next day, "
         f"{held['went back']} went back, {held['excluded']} were excluded as a gross error and "
-        f"{held['gone']} were gone. A hold that is accepted is a real move published a day late.</p>",
+        f"{held['gone']} were gone. An accepted hold is a move published a day late.</p>",
         table(heads, rows, [2, 3, 4, 5, 6, 7]),
-        f"<p>Another {found['after_effects_count']:,} index days differ without a decision of their "
-        "own: an imputed price or a link goes on from an earlier one, or the index reads another. "
-        "They are in the JSON.</p>",
+        f"<p>Another {found['after_effects_count']:,} index days differ without a decision of "
+        "their own: an imputed price or a link goes on from an earlier one, or the index reads "
+        "another. They are in the JSON.</p>",
         f"<h3>The {len(found['largest'])} largest</h3>",
         f"<p>Unbroken runs of days with the same price, reason and values, of "
         f"{found['runs_count']:,} in all; every single day is in the JSON.</p>",
@@ -328,8 +297,10 @@ def anomalies(told: Row) -> list[str]:
              "without screens", "difference %", "next day"]  # fmt: skip
     parts.append(table(heads, cells, [2, 4, 5, 8, 9, 10]))
     refused = [[r["source"], r["reason"], r["rows"]] for r in found["refused_on_arrival"]]
-    parts.append("<h3>Refused on arrival</h3><p>Quotes that never became an observation (rulebook "
-                 "2.4), slips of units among them (OUT_OF_BOUNDS), over the whole bundle.</p>")  # fmt: skip
+    parts.append(
+        "<h3>Refused on arrival</h3><p>Quotes that never became an observation (rulebook 2.4), "
+        "slips of units among them (OUT_OF_BOUNDS), over the whole bundle.</p>"
+    )
     parts.append(table(["source", "reason", "quotes"], refused, [2]))
     return parts
 
@@ -372,8 +343,8 @@ def resistance(told: Row) -> list[str]:
          r["breakdown_groups"], r["left_out_low_pct"], r["left_out_high_pct"]]
         for r in told["resistance"]
     ]  # fmt: skip
-    heads = ["index", "day", "value", "members", "estimator", "who", "one at any price %",
-             "two at any price %", "groups to break", "left out, low %", "left out, high %"]  # fmt: skip
+    heads = ["index", "day", "value", "members", "estimator", "who", "one at any price %"]
+    heads += ["two at any price %", "groups to break", "left out, low %", "left out, high %"]
     return [
         head("resistance", "7 How far sellers can move it"),
         "<p>On the last day of each main index (rulebook 16). Any price: what one group, or the "
