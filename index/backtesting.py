@@ -107,6 +107,8 @@ def _print(screen: Screen, told: dict[str, Any], files: list[Path]) -> None:
     screen.pair("days", f"{told['from']} to {told['to']}, {told['index_days']:,} index days")
     screen.pair("events", f"{right} of {len(known)} checks as worked by hand")
     screen.pair("screens", f"{found['count']:,} prices held, excluded or suspect")
-    screen.pair("scenarios", f"{tested['as_expected']} of {tested['count']} days as the rulebook says")
+    screen.pair(
+        "scenarios", f"{tested['as_expected']} of {tested['count']} days as the rulebook says"
+    )
     for file in files:
         screen.pair("file", str(file))
