@@ -193,7 +193,7 @@ def test_amazons_cut_is_a_row_with_the_value_it_would_have_made(
     # 3.4309, 4.09625, 5.0688: 4.0963 / 5.0688 - 1 = -19.186001%
     assert row == {
         "index_id": "GPR-A100-SXM-80-OD-HYP-US", "day": "2025-06-23", "group": "amazon",
-        "source": "aws_history", "quoted": "3.430881250", "stood": "5.120718750",
+        "source": "aws_history", "quoted": "3.43088125", "stood": "5.12071875",
         "status": "HELD", "reason": "JUMP_UNCONFIRMED", "published": "5.0688",
         "without_screens": "4.0963", "difference_pct": "-19.186001", "afterwards": "accepted",
     }  # fmt: skip

@@ -96,8 +96,8 @@ def anomalies(
                     "day": day.isoformat(),
                     "group": r["model"],
                     "source": r["source"],
-                    "quoted": decimal_text(r["quoted_nano"], 9),
-                    "stood": decimal_text(r["price_nano"], 9),
+                    "quoted": _price(r["quoted_nano"]),
+                    "stood": _price(r["price_nano"]),
                     "status": r["status"],
                     "reason": r["reason"],
                     "afterwards": None,
@@ -144,14 +144,20 @@ def _of_rates(series: Series, until: Mapping[str, date | None], first: date) -> 
                     "day": day.isoformat(),
                     "group": group,
                     "source": source,
-                    "quoted": decimal_text(quoted.get((d, group, source)), 9),
-                    "stood": decimal_text(stood, 9) if stood else None,
+                    "quoted": _price(quoted.get((d, group, source))),
+                    "stood": _price(stood or None),
                     "status": status,
                     "reason": det.REASONS[series.reason[d, i, g]],
                     "afterwards": _afterwards(series, d, i, g) if status == "HELD" else None,
                 }
             )
     return found
+
+
+def _price(nano: int | None) -> str | None:
+    """Return nano-units as decimal text without zeros that say nothing."""
+    text = decimal_text(nano, 9)
+    return text.rstrip("0").rstrip(".") if text else None
 
 
 def _afterwards(series: Series, d: int, i: int, g: int) -> str | None:

@@ -16,8 +16,10 @@ def cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[int] = ()) -> str:
-    """Return a table; columns named in ``right`` hold figures and stand to the right."""
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[int] = (), keep: int = 0
+) -> str:
+    """Return a table; columns of ``right`` hold figures, ``keep`` is never folded."""
     top = "".join(
         f'<th class="n">{escape(h)}</th>' if n in right else f"<th>{escape(h)}</th>"
         for n, h in enumerate(heads)
@@ -27,7 +29,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[i
         cells = []
         for n, value in enumerate(row):
             told = escape(cell(value))
-            kind = ' class="n"' if n in right else ' class="k"' if n == 0 else ""
+            kind = ' class="n"' if n in right else ' class="k"' if n == keep else ""
             if value is False:
                 kind, told = ' class="no"', "no"
             cells.append(f"<td{kind}>{told}</td>")

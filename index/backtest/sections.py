@@ -319,15 +319,22 @@ def scenarios(told: Row) -> list[str]:
     for name in dict.fromkeys(r["index_id"] for r in found["rows"]):
         mine = [r for r in found["rows"] if r["index_id"] == name]
         cells = [
-            [r["title"], r["touched"], r["day"], r["day_of_scenario"], r["clauses"], r["says"],
-             r["expected_waterfall"], r["expected_value"], r["waterfall"], r["value"],
-             r["change_pct"], " ".join(r["flags"]), r["as_expected"]]
+            [
+                f"{r['title']}: {r['touched']}",
+                r["day"],
+                f"{r['clauses']}: {r['says']}" if r["says"] else "not worked for this history",
+                f"{cell(r['expected_waterfall'])} {cell(r['expected_value'])}",
+                f"{r['waterfall']} {cell(r['value'])}",
+                r["change_pct"],
+                " ".join(r["flags"]),
+                r["as_expected"],
+            ]
             for r in mine
-        ]  # fmt: skip
-        heads = ["scenario", "who", "day", "n", "clause", "what it says", "level due", "value due",
-                 "level", "value", "change %", "flags", "as due"]  # fmt: skip
+        ]
+        heads = ["scenario and who", "day", "what the rulebook says", "due", "printed"]
+        heads += ["change %", "flags", "as due"]
         parts.append(f"<h3>{escape(name)}, {mine[0]['value_before']} the day before</h3>")
-        parts.append(table(heads, cells, [3, 7, 9, 10]))
+        parts.append(table(heads, cells, [5], keep=1))
         known = dict.fromkeys(r["known_difference"] for r in mine if r["known_difference"])
         if known:
             parts.append(f'<p class="no">Not as due: {escape("; ".join(known))}.</p>')

@@ -14,7 +14,7 @@ CSS: Final = """
   --full: #9cd0fb; --reduced: #4c96cf; --carried: #2a5d86; --model: #4f9f7a; --carry: #d29a2a;
   --nofix: #3c434b; --bad: #ff7a8a; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 24px 20px 60px; max-width: 980px; background: var(--ground);
+body { margin: 0 auto; padding: 24px 20px 60px; max-width: 1120px; background: var(--ground);
   color: var(--text); font: 15px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
 h1 { font-size: 26px; margin: 0 0 4px; }
 h2 { font-size: 20px; margin: 44px 0 6px; padding-top: 12px; border-top: 2px solid var(--grid); }
