@@ -1,8 +1,8 @@
-"""What holds for every day and every short series of a rate, whatever its prices.
+"""What holds for every day of a rate, whatever its prices.
 
 ``test_estimators.py`` has the properties of the estimators alone. Here a day goes through screens,
-imputation, estimator and level, and a series through observations, vintages and links. Where a
-property does not hold for the whole road, the exception is stated and tested beside it.
+imputation, estimator and level; ``test_properties_series.py`` has series from observations on.
+Where a property does not hold for the whole road, the exception is stated and tested beside it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,14 @@ from typing import Any
 
 import numpy as np
 import oracle
-import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from panel_days import RULES, Panel
 
 from methodology import determination as det
 from methodology import waterfall
 from methodology.estimators import MEDIAN, TRIM25, TRIM40
-from methodology.plans import PanelState, Plan, Series
-from tests import small_market as sm
 
 ORACLE = {MEDIAN: "median", TRIM25: "trim25", TRIM40: "trim40"}
 GRID = (0, 1000, 1000, 1000, 1100, 1200, 1250, 1400, 1600, 1601, 2400, 4000, 4001, 9000)
@@ -156,95 +153,6 @@ def test_columns_in_another_order_change_no_figure_of_any_group(
         for name in ("price", "used_weight", "status", "reason"):
             assert (getattr(result, name) == getattr(one, name)[:, order]).all(), name
         assert (result.numerator, result.denominator) == (one.numerator, one.denominator)
-
-
-# --- a market from observations on ---------------------------------------------------------------
-
-SELLERS = ("ash", "birch", "cedar", "elder", "fir", "hazel")
-PRICES = st.sampled_from(["1.20", "2.00", "2.00", "2.20", "2.50", "2.51", "3.10", "9.00", None])
-
-
-@st.composite
-def markets(draw: st.DrawFn, length: int = 5) -> list[dict[str, Any]]:
-    """Rows of six sellers over some days; now and then one changes its price, or ends it."""
-    rows = [sm.shown(0, seller, f"2.{n}0") for n, seller in enumerate(SELLERS)]
-    changes = st.tuples(st.integers(1, length - 1), st.sampled_from(SELLERS))
-    made = draw(st.lists(changes, unique=True, max_size=8))
-    return rows + [sm.shown(n, seller, draw(PRICES)) for n, seller in made]
-
-
-def settled(rows: list[dict[str, Any]], length: int = 5) -> tuple[Plan, Series]:
-    plan = sm.plan_of(rows, sm.gpu_rate(), length)
-    return plan, sm.determined([plan])
-
-
-def written(plan: Plan, found: Series, length: int = 5) -> list[object]:
-    """Everything a fixing publishes or cites: values, lines, states, links."""
-    lines = [
-        found.contributions(plan.index_id, sm.day(n), sm.offers_on(plan, n)).rows()
-        for n in range(length)
-    ]
-    return [
-        found.fixings.rows(),
-        lines,
-        [s.as_record() for s in found.states.values()],
-        found.links,
-    ]
-
-
-@settings(max_examples=25)
-@given(markets(), st.randoms(use_true_random=False))
-def test_rows_in_any_order_give_the_same_bytes(
-    rows: list[dict[str, Any]], rng: random.Random
-) -> None:
-    expected = written(*settled(rows))
-    mixed = list(rows)
-    rng.shuffle(mixed)
-    plan, found = settled(mixed)
-    assert written(plan, found) == expected
-    shuffled = replace(
-        plan, rows=plan.rows.sample(fraction=1, shuffle=True, seed=rng.randrange(99))
-    )
-    assert written(shuffled, sm.determined([shuffled])) == expected
-
-
-@settings(max_examples=25)
-@given(markets(), st.sampled_from(SELLERS), st.integers(2, 5), st.sampled_from(["=", "dearer"]))
-def test_an_owner_in_many_listings_weighs_as_one(
-    rows: list[dict[str, Any]], owner: str, count: int, others: str
-) -> None:
-    """Brands and regions of one group, at its price or above it: not one figure changes."""
-    many = list(rows)
-    for row in rows:
-        if row["group"] != owner:
-            continue
-        for n in range(1, count):
-            dearer = n * 10**7 if others == "dearer" and row["price_nano"] else 0
-            price = row["price_nano"] + dearer if row["price_nano"] else None
-            twin = {"provider": f"{owner}-{n}", "listing_id": f"{owner}-{n}/h100"}
-            many.append({**row, **twin, "price_nano": price, "observation_id": f"{n}" * 64})
-    _, whole = settled(rows)
-    plan, split = settled(many)
-    assert split.fixings.rows() == whole.fixings.rows()
-    assert [s.as_record() for s in split.states.values()] == [
-        s.as_record() for s in whole.states.values()
-    ]
-    refused = plan.rows.filter(pl.col("provider").str.starts_with(f"{owner}-"))
-    assert set(refused["reason"].unique()) <= {"OTHER_OFFER_OF_GROUP"}
-
-
-@settings(max_examples=25)
-@given(markets(), st.integers(1, 4))
-def test_a_series_goes_on_from_a_recorded_state_as_if_never_interrupted(
-    rows: list[dict[str, Any]], first: int
-) -> None:
-    plan, whole = settled(rows)
-    kept = whole.states[plan.index_id, sm.day(first - 1).toordinal()].as_record()
-    later = sm.determined([plan], before={plan.index_id: PanelState(**kept)}, first=first)
-    rest = whole.fixings.filter(pl.col("ref_date") >= sm.day(first))
-    assert later.fixings.rows() == rest.rows()
-    last = plan.index_id, sm.day(4).toordinal()
-    assert later.states[last] == whole.states[last]
 
 
 # --- the same again ------------------------------------------------------------------------------
@@ -425,9 +333,3 @@ def test_the_waterfall_never_rises_when_a_fresh_and_evidenced_weight_goes(
         return int(waterfall.level_from_inputs(*column, *flags, RULES.waterfall)[0])
 
     assert level(groups - 1, part) >= level(groups, 0)
-
-
-def test_the_market_of_these_tests_has_values() -> None:
-    """Or much of the above would hold of nothing: 2.0 to 2.5, so 2.25 is between the middle two."""
-    _, found = settled([sm.shown(0, seller, f"2.{n}0") for n, seller in enumerate(SELLERS)])
-    assert found.fixings["value_units"].to_list() == [22_500] * 5
