@@ -32,6 +32,7 @@ from methodology.depth import Ask, depth_quotes
 from methodology.eligibility import Registers, normalise
 from methodology.errors import ConfigError, ParseError, SourceError, VerificationError
 from methodology.representative import Coverage
+from methodology.unit_shift import without_shifted
 
 BUNDLED = "bundled:"
 """Scheme of the captures that came from the bundled history, not from a network."""
@@ -179,7 +180,8 @@ def read_captures(
     deep, thin = depth_quotes(_stack([p.asks for p in parts], Ask), rules)
     coverage, licences = _coverage(used, mode, rules)
     registers = Registers(register.provider_map(), register.listing_map(), licences)
-    observations, more = normalise(pl.concat([quotes, deep]), registers, rules.bounds)
+    steady, shifted = without_shifted(quotes, rules)
+    observations, more = normalise(pl.concat([steady, deep]), registers, rules.bounds)
     volumes, old_volumes = _newest(
         volumes.sort("as_of", "capture_sha256"),
         ["source", "subject", "meter", "period_start", "period_end"],
@@ -188,7 +190,7 @@ def read_captures(
     rates, old_rates = _newest(
         rates.sort("capture_sha256"), ["source", "base", "quote", "ref_date"], "rate_text"
     )
-    rejections = pl.concat([refused, thin, more, old_volumes, old_rates])
+    rejections = pl.concat([refused, thin, shifted, more, old_volumes, old_rates])
     rejections = rejections.sort(list(schemas.schema_of(schemas.Rejection)))
     schemas.validate(schemas.Rejection, rejections, "normalise")
     inputs = Inputs(

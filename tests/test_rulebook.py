@@ -118,6 +118,8 @@ def test_the_rulebook_states_the_figures_fixed_in_code() -> None:
         "LEVEL_BASE",
         "DIVISOR_UNITS",
         "ENTRY_DAYS",
+        "MIN_SELLERS",
+        "TOLERANCE",
     }
 
 
