@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -109,7 +110,7 @@ def test_a_missed_target_is_said(tmp_path: Path) -> None:
     peer = {**one, "wall": 4.0, "differences": seen, "agrees": True}
     told = dict.fromkeys(("cores", "processor", "memory", "python"), "x")
     told |= dict.fromkeys(("numpy", "polars", "duckdb", "pandas"), "1")
-    found = {
+    found: dict[str, Any] = {
         "rows": 10_000_000,
         "seed": 1,
         "bytes": 1,
@@ -123,6 +124,11 @@ def test_a_missed_target_is_said(tmp_path: Path) -> None:
     text = report.section(found)
     assert "| DuckDB, SQL windows | at least 5 times ours | 4.0 | **missed** |" in text
     assert "| DuckDB, SQL windows | 4.00 | 1.00 | 0.50 | 4.00 | 0% | 1 |" in text
+    assert "fit to quote" not in text
+    found["results"]["duckdb_windows"] = {**peer, "wall": 40.0, "foreign": 0.7}
+    text = report.section(found)
+    assert "| DuckDB, SQL windows | at least 5 times ours | 40.0 | undecided |" in text
+    assert "no ratio of this table is fit to quote" in text
 
 
 def test_every_implementation_is_named_in_the_readme() -> None:
