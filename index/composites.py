@@ -60,6 +60,16 @@ def model_prices(
     A developer's own price is the lowest of its listings of that model on one source. A TKR
     fixing counts on the index day of the first cut-off at or after its own.
     """
+    made = one.memo.get((meter, min_groups))
+    if made is None or made[0] is not rates:
+        made = one.memo[meter, min_groups] = (rates, _model_prices(one, rates, meter, min_groups))
+    prices: dict[str, dict[tuple[str, date], ModelPrice]] = made[1]
+    return prices
+
+
+def _model_prices(
+    one: SessionPlan, rates: Mapping[str, Series], meter: str, min_groups: int
+) -> dict[str, dict[tuple[str, date], ModelPrice]]:
     developers = pl.DataFrame(
         [(m.id, m.developer) for m in register.load_models()],
         schema=["instrument_id", "developer"],

@@ -36,7 +36,8 @@ class SessionPlan:
 
     ``first``: place of the first day to determine; days before it only lend their prices to a
     vintage that comes into force (rulebook 8.2). ``needs_two_paths``: a live run, whose jumps the
-    seller's own date or a second source confirms (rulebook 6.2).
+    seller's own date or a second source confirms (rulebook 6.2). ``memo``: prices of models, once
+    they were read; every composite of a session reads the same.
     """
 
     session: str
@@ -47,6 +48,7 @@ class SessionPlan:
     covered: dict[str, npt.NDArray[np.bool_]]
     first: int = 0
     needs_two_paths: bool = False
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -32,6 +33,7 @@ from methodology.series import LEVEL_BASE
 from methodology.units import round_half_up
 
 
+@cache
 def software() -> str:
     """Return name and version of this software, as records state it."""
     try:

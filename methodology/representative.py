@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -263,21 +264,29 @@ class PriceTable:
         ``tier`` (the worst of its segments) and ``observation_id`` (joined by ``+``).
         """
         wanted = self.offers.filter(offers)
-        rows = (
-            self.prices.filter(pl.col("meter") == meter)
-            .join(wanted, on="offer", how="inner")
-            .with_row_index("row")
-        )
+        mine = self._of_meter.get(meter, self.prices.clear())
+        rows = mine.join(wanted, on="offer", how="inner").with_row_index("row")
+        trail = rows.select("row", "pieces").explode("pieces")
+        # A join would hash all pieces again for each index: their places are looked up instead.
+        at = trail["pieces"].replace_strict(*self._places) if self._places else trail["pieces"]
         trail = (
-            rows.select("row", "pieces")
-            .explode("pieces")
-            .join(
-                self.pieces, left_on="pieces", right_on="piece", how="left", maintain_order="left"
-            )
+            trail.select("row")
+            .with_columns(self.pieces["tier"].gather(at), self.pieces["observation_id"].gather(at))
             .group_by("row", maintain_order=True)
             .agg(pl.col("tier").max(), pl.col("observation_id").str.join("+"))
         )
         return rows.join(trail, on="row", how="left", maintain_order="left").drop("row", "pieces")
+
+    @cached_property
+    def _of_meter(self) -> dict[str, pl.DataFrame]:
+        parts = self.prices.partition_by("meter", as_dict=True, maintain_order=True)
+        return {str(meter): part for (meter,), part in parts.items()}
+
+    @cached_property
+    def _places(self) -> tuple[pl.Series, pl.Series] | None:
+        """Return piece ids and their places, or ``None`` where an id is its place."""
+        ids, places = self.pieces["piece"], pl.int_range(self.pieces.height, eager=True)
+        return None if (ids == places).all() else (ids, places)
 
 
 def price_table(pieces: pl.DataFrame, windows: pl.DataFrame, rules: Methodology) -> PriceTable:
