@@ -18,11 +18,10 @@ from tests.killer import Broken, Campaign, Tally, leaves
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", [20261120, 20261121], ids=["one_seed", "another_seed"])
-def test_ten_kills_lose_double_and_change_nothing(seed: int, tmp_path: Path) -> None:
-    tally = Campaign(tmp_path, seed, is_brief=True).run(10)
+def test_eight_kills_lose_double_and_change_nothing(tmp_path: Path) -> None:
+    tally = Campaign(tmp_path, 20261120, is_brief=True).run(8)
     print(tally.text())
-    assert tally.kills == 10
+    assert tally.kills == 8
     assert tally.phases["within an append"] > 0
     assert tally.cycles > 0
 
