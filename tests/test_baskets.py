@@ -197,3 +197,33 @@ def test_more_than_a_whole_weight_is_refused_where_weights_are_published_ones() 
     most = np.array([[1]], np.int64)
     with pytest.raises(OverflowError, match="500000001"):
         estimators.exact_sums(most, most * (5 * 10**8 + 1))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        lambda weight: estimators.kept_at_quantile(weight, 1, 2),
+        lambda weight: estimators.kept_trimmed(weight, (1, 4)),
+    ],
+    ids=["quantile", "trimmed"],
+)
+def test_each_estimator_refuses_sums_of_weights_from_2_to_the_53(
+    kept: Callable[[Any], np.ndarray],
+) -> None:
+    most = 2**53 // 4
+    assert kept(np.array([most - 1] * 4)).sum() > 0
+    for weights in ([most] * 4, [2**62] * 4, [1, 1, 1, -1]):
+        with pytest.raises(OverflowError, match=r"sum to less than 2\*\*53"):
+            kept(np.array(weights))
+
+
+# n is 4: cumulative weight c is half while |2c - W| is 8 at most (rulebook 7.4), W being 10**8.
+@pytest.mark.parametrize(
+    ("two", "units"),
+    [(-5, 3_000_000), (-4, 2_500_000), (4, 2_500_000), (5, 2_000_000)],
+    ids=["5 units short", "4 units short", "4 units over", "5 units over"],
+)
+def test_the_slack_of_a_median_ends_exactly_where_the_rulebook_says(two: int, units: int) -> None:
+    weights = [25_000_000, 25_000_000 + two, 25_000_000 - two, 25_000_000]
+    prices = [n * 10**9 for n in (1, 2, 3, 4)]
+    assert three_engines.agree([(prices, weights, estimators.MEDIAN, 6)]) == [units]
