@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -205,6 +206,7 @@ def composite_series(
                 new = None
         except CoverageError:
             made.skipped_links.append(day)
+            state = made.states[day] = replace(state, link_skipped=True)
             continue
         if new is not None:
             made.baskets[day] = basket = new

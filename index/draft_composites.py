@@ -15,7 +15,7 @@ from index.ledger.canonical import canonical
 from index.publication.record import decimal_text, ratio_text
 from index.selection import Selection
 from methodology import fx
-from methodology.composite import volume_period
+from methodology.composite import CompositeDay, CompositeState, speaks_as_rates, volume_period
 from methodology.definition import CompositeDefinition, Methodology
 from methodology.units import round_half_up
 
@@ -70,13 +70,11 @@ def draft_composite(
             if basket is None
             else f"{len(counted)} of {len(rows)} constituents priced (rulebook 13.5)"
         )
-    flags = [
-        ("MIRRORED_EVIDENCE", True),
-        ("FX_CONVERTED_INPUTS", converted and rate is not None),
-        ("LINK_SKIPPED", any(d <= day for d in made.skipped_links)),
-        ("HELD", any(r["status"] == "HELD" for r in rows)),
-        ("IMPUTED", any(r["status"] == "IMPUTED" for r in rows) and units is not None),
-    ]
+    flags = composite_flags(
+        told, state, rules,
+        is_converted=converted and rate is not None,
+        has_skipped=any(d <= day for d in made.skipped_links),
+    )  # fmt: skip
     content = basket.as_record() if basket else {"basket": None}
     selection = Selection(
         chosen.index_id, definition, day, chosen.offers, chosen.inputs, canonical(content) + b"\n"
@@ -93,8 +91,59 @@ def draft_composite(
         fields,
         to_lines(pl.DataFrame(text, schema=schema)),
         canonical(kept) + b"\n",
-        tuple(name for name, is_on in flags if is_on),
+        flags,
     )
+
+
+def composite_flags(
+    told: CompositeDay | None,
+    state: CompositeState | None,
+    rules: Methodology,
+    *,
+    is_converted: bool = False,
+    has_skipped: bool = False,
+) -> tuple[str, ...]:
+    """Return the flags of one TKX day (rulebook 11.5).
+
+    Args:
+        told: the day; ``None`` without a basket.
+        state: what the day left; ``None`` without a basket.
+        rules: the version. Under 1.0.0 a composite said of each day that mirrored prices count,
+            of a carried one that prices were imputed, and nothing of confirmed jumps, of days
+            without a value, and of links skipped before the fixing that it continued from.
+        is_converted: prices were converted into the currency of the composite.
+        has_skipped: a link was skipped in this pass, by the day.
+    """
+    rows = told.rows if told else ()
+    status = {r["status"] for r in rows}
+    as_rates = speaks_as_rates(rules)
+    counts = bool(status & {"OBSERVED", "HELD"})
+    is_repeated = told is None or told.value_units is None
+    if as_rates:
+        is_repeated = told is None or told.waterfall != "REDUCED"
+    flags = [
+        ("MIRRORED_EVIDENCE", counts or not as_rates),
+        ("FX_CONVERTED_INPUTS", is_converted),
+        ("LINK_SKIPPED", has_skipped or (as_rates and state is not None and state.link_skipped)),
+        ("HELD", "HELD" in status),
+        ("IMPUTED", "IMPUTED" in status and not is_repeated),
+        (
+            "CONFIRMED_SAME_PATH",
+            as_rates and any(r["reason"] == "CONFIRMED_SAME_PATH" for r in rows),
+        ),
+        ("OVERSIGHT_NOTICE", _needs_notice(told, state, rules)),
+    ]
+    return tuple(name for name, is_on in flags if is_on)
+
+
+def _needs_notice(
+    told: CompositeDay | None, state: CompositeState | None, rules: Methodology
+) -> bool:
+    """Return whether no value was determined for so many days in a row (rulebook 10.6)."""
+    days = rules.waterfall.notice_days
+    if told is None or state is None or days is None or state.value_day is None:
+        return False
+    return (told.ref_date - state.value_day).days >= days
 
 
 def draft_unit_value(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -70,14 +70,19 @@ def before_of(
 def take(
     found: Before, name: str, definition: Definition, last: Mapping[str, Any], batches: Batches
 ) -> None:
-    """Read the state and panel that one record cites into ``found``."""
+    """Read the state and panel that one record cites into ``found``.
+
+    That a composite's link was skipped stands in the record's flags (rulebook 13.6).
+    """
     reference = last["panel_state"]
     found.references[name] = {"record": last["seq"], **reference}
     state = json.loads(batches.get("panel_state", reference["sha256"]))
     basket = json.loads(batches.get("basket", last["basket_digest"]))
     if isinstance(definition, CompositeDefinition):
         if basket.get("constituents") and "used" in state:
-            found.composites[name] = (basket_from_record(basket), state_from_record(state))
+            is_skipped = "LINK_SKIPPED" in last["flags"]
+            composite = replace(state_from_record(state), link_skipped=is_skipped)
+            found.composites[name] = (basket_from_record(basket), composite)
         return
     if isinstance(definition, DerivedDefinition):
         found.derived[name] = state

@@ -39,7 +39,11 @@ from methodology.units import round_half_up
 
 @dataclass(frozen=True, slots=True)
 class CompositeState:
-    """What one day leaves for the next; per model, prices in nano-units and day ordinals."""
+    """What one day leaves for the next; per model, prices in nano-units and day ordinals.
+
+    ``link_skipped``: a link day has passed without a new basket (rulebook 13.6). It is no part of
+    the record of the state: the fixing itself says it with a flag.
+    """
 
     previous: dict[str, int]
     sighted: dict[str, date]
@@ -49,6 +53,7 @@ class CompositeState:
     value_units: int = 0
     value_day: date | None = None
     carried: int = 0
+    link_skipped: bool = False
 
     @classmethod
     def empty(cls) -> CompositeState:
@@ -70,7 +75,7 @@ class CompositeState:
 
 
 def state_from_record(content: Mapping[str, Any]) -> CompositeState:
-    """Return the state that :meth:`CompositeState.as_record` wrote."""
+    """Return the state that :meth:`CompositeState.as_record` wrote, no link skipped."""
     when = content["value_day"]
     return CompositeState(
         previous=dict(content["previous"]),
@@ -89,6 +94,14 @@ def relink(state: CompositeState, basket: Basket, day: date) -> CompositeState:
     prices = {c.model: c.link_price_nano for c in basket.constituents}
     days = dict.fromkeys(prices, day)
     return replace(state, previous=prices, used=prices, seen=days, sighted=days, held={})
+
+
+def speaks_as_rates(rules: Methodology) -> bool:
+    """Return whether a composite carries and flags its days as a rate does (rulebook 10.5, 11.5).
+
+    Composites did not under 1.0.0, whose fixings are recomputed as they were made.
+    """
+    return rules.continuity is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,9 @@ def determine_composite(
     worth of the quantities of those observed on both days, for at most the imputation limit;
     after that the index has no value until a basket is linked without it. A constituent is never
     dropped from a basket between links: that would be a price move without a price.
+
+    Without a value the last one is carried, but only while a constituent is observed or held
+    (rulebook 10.5); rules of 1.0.0 carried over silence as well.
 
     ``ended``: constituents whose source prices another product by now, or nothing (rulebook
     13.9); what it still states for them is not read.
@@ -185,13 +201,14 @@ def determine_composite(
         )
     if enough:
         units = level_units(basket, used)
-        after = CompositeState(previous, sighted, used, seen, held, units, day, 0)
+        after = CompositeState(
+            previous, sighted, used, seen, held, units, day, 0, state.link_skipped
+        )
         return CompositeDay(day, "REDUCED", units, len(observed), weight, tuple(rows)), after
-    base = CompositeState(
-        previous, sighted, state.used, seen, held, state.value_units, state.value_day
-    )
+    base = replace(state, previous=previous, sighted=sighted, seen=seen, held=held, carried=0)
     unbroken = state.value_day is not None and (day - state.value_day).days == state.carried + 1
-    if unbroken and state.carried < rules.waterfall.carry_max_days:
+    may = bool(observed) or not speaks_as_rates(rules)
+    if may and unbroken and state.carried < rules.waterfall.carry_max_days:
         after = replace(base, carried=state.carried + 1)
         told = CompositeDay(day, "CARRY", state.value_units, len(observed), weight, tuple(rows))
         return told, after
@@ -257,6 +274,7 @@ __all__ = [
     "level_units",
     "make_basket",
     "relink",
+    "speaks_as_rates",
     "state_from_record",
     "unit_value_nano",
     "volume_period",

@@ -318,10 +318,10 @@ def test_too_few_models_are_carried_two_days_and_then_there_is_no_value() -> Non
     assert walk.step(DOLLARS).value_units == 100_000
 
 
-def test_days_without_any_price_are_carried_like_days_with_too_few() -> None:
+def test_a_day_without_any_price_has_no_value_and_ends_the_carrying() -> None:
     walk = Walk()
     told = [walk.step({}) for _ in range(3)]
-    assert [t.waterfall for t in told] == ["CARRY", "CARRY", "NO_FIX"]
+    assert [t.waterfall for t in told] == ["NO_FIX"] * 3
     assert walk.step(without("f1")).waterfall == "NO_FIX"  # the chain of days is broken
 
 

@@ -61,16 +61,7 @@ than a quarter of the weight (6.3). HYP: two prices agree, so the third is an ou
 
 VALUE: Final = {OSS: "0.230750", NEMO: "0.150000", H200: "4.2900", HYP: "11.0610", TKX: "1059.73"}
 
-KNOWN_DIFFERENCES: Final = {
-    (TKX, "source_class", 0): "a carried composite is flagged IMPUTED though nothing is imputed",
-    (TKX, "one_halves", 0): "a composite is never flagged CONFIRMED_SAME_PATH",
-    (TKX, "thousandfold_inside", 0): "a composite is never flagged CONFIRMED_SAME_PATH",
-    (TKX, "all_halve", 0): "a composite is never flagged CONFIRMED_SAME_PATH",
-    (TKX, "all_halve", 1): "a composite is never flagged CONFIRMED_SAME_PATH",
-    (TKX, "silent_1", 0): "a composite is carried though no constituent is observed (10.5)",
-    (TKX, "silent_2", 1): "a composite is carried though no constituent is observed (10.5)",
-    (TKX, "silent_3", 2): "a composite is never flagged OVERSIGHT_NOTICE (10.6)",
-}
+KNOWN_DIFFERENCES: Final[dict[tuple[str, str, int], str]] = {}
 """Rows in which the code does not do what the rulebook says, and what it does instead."""
 
 EXPECTED: Final[dict[tuple[str, str, int], Expected]] = {}

@@ -319,7 +319,6 @@ def outcome_of(case: Case, observations: pl.DataFrame) -> dict[date, Draft]:
             composites_before={name: (basket, past.states[days[0]])},
         )  # fmt: skip
         made.composites[name].days[days[0]] = past.days[days[0]]
-        made.composites[name].skipped_links = [d for d in past.skipped_links if d < case.day]
     drafts = {}
     for day in days[1:]:
         due, by_id = {name: day}, {name: definition}
