@@ -185,6 +185,7 @@ def determine(
     recent = counted | (covered & (day - state.seen_day <= stale_hours) & (state.used > 0))
     weigh = frozen.weight
     total = weigh.sum(-1)
+    of_vintage = rules.evidence is not None  # 1.0.0 took shares of the weight that counts
     level = waterfall.level_from_inputs(
         counted.sum(-1),
         np.where(counted, weigh, 0).sum(-1),
@@ -194,8 +195,9 @@ def determine(
         np.where(recent, weigh, 0).sum(-1),
         total,
         frozen.is_small,
-        frozen.is_capped,
+        frozen.is_capped | (dispersed & of_vintage),
         rules.waterfall,
+        of_vintage,
     )
     level[~frozen.is_covered] = waterfall.NO_FIX
     valued = level <= waterfall.CARRIED_INPUT

@@ -165,10 +165,11 @@ class CompositeRules(Strict):
 
 
 class Evidence(Strict):
-    """What evidence and which rights a price needs (rulebook 2.6, 2.8)."""
+    """What evidence and which rights a price needs, and a full print (rulebook 2.6, 2.8, 10.2)."""
 
     best_tier_only: bool
     needs_right: bool
+    full_share_of: Literal["vintage"]
 
 
 class Spot(Strict):

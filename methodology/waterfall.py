@@ -32,6 +32,7 @@ def level_from_inputs(
     is_small: npt.NDArray[np.bool_],
     is_capped: npt.NDArray[np.bool_],
     rules: Waterfall,
+    is_of_vintage: bool = True,
 ) -> npt.NDArray[np.int8]:
     """Return FULL, REDUCED, CARRIED_INPUT or NO_FIX per index; the past decides the others.
 
@@ -46,6 +47,8 @@ def level_from_inputs(
         is_small: the index lives by the small-panel rule.
         is_capped: at most REDUCED (reference and internal prints).
         rules: the triggers.
+        is_of_vintage: whether fresh and evidenced are, for FULL, shares of the vintage's weight
+            (from 1.1.0 on) or of the weight that counts (1.0.0).
     """
     small = np.where(is_small, rules.small_groups, rules.reduced_groups)
 
@@ -55,11 +58,13 @@ def level_from_inputs(
 
     full_weight = rules.full_weight.as_integer_ratio()
     half = rules.reduced_weight.as_integer_ratio()
+    # Shares of what counts would rise when a stale price goes away; of the vintage they cannot.
+    whole = total if is_of_vintage else weight
     is_full = (
         (groups >= rules.full_groups)
         & at_least(weight, total, full_weight)
-        & at_least(fresh, weight, rules.full_fresh.as_integer_ratio())
-        & at_least(evidenced, weight, rules.full_evidence.as_integer_ratio())
+        & at_least(fresh, whole, rules.full_fresh.as_integer_ratio())
+        & at_least(evidenced, whole, rules.full_evidence.as_integer_ratio())
         & ~is_capped
     )
     exists = total > 0

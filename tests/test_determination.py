@@ -250,7 +250,8 @@ def test_small_panels_print_only_by_their_own_rule(
     [
         pytest.param({}, "FULL", id="all that is asked"),
         pytest.param({"groups": 9}, "REDUCED", id="nine groups"),
-        pytest.param({"weight": 80, "fresh": 68, "evidenced": 72}, "FULL", id="each at its limit"),
+        pytest.param({"weight": 90, "fresh": 85, "evidenced": 90}, "FULL", id="each at its limit"),
+        pytest.param({"weight": 80, "fresh": 80, "evidenced": 80}, "REDUCED", id="too little"),
         pytest.param({"weight": 79}, "REDUCED", id="weight below 80%"),
         pytest.param({"fresh": 84}, "REDUCED", id="fresh below 85%"),
         pytest.param({"evidenced": 89}, "REDUCED", id="evidence below 90%"),
@@ -283,6 +284,12 @@ def test_levels_follow_from_numbers_alone(changes: dict[str, int], expected: str
     arrays = [np.array([v]) for v in of.values()]
     (level,) = waterfall.level_from_inputs(*arrays, RULES.waterfall)
     assert waterfall.LEVELS[level] == expected
+
+
+def test_the_first_rules_took_shares_of_the_weight_that_counts() -> None:
+    arrays = [np.array([v]) for v in (10, 80, 68, 72, 10, 80, 100, False, False)]
+    (level,) = waterfall.level_from_inputs(*arrays, RULES.waterfall, is_of_vintage=False)
+    assert waterfall.LEVELS[level] == "FULL"
 
 
 def test_a_panel_that_does_not_exist_has_no_level() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from index import words
-from methodology import composite, eligibility, schemas, series, waterfall, weights
+from methodology import composite, eligibility, series, waterfall, weights
 from methodology import definition as definitions
 from methodology import determination as det
 from methodology.definition import load_methodology

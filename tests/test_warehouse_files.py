@@ -17,6 +17,7 @@ import pytest
 
 from index import config, projections
 from index.config import Settings
+from index.ledger.log import Log
 from index.warehouse import files, tables, write
 from methodology.errors import CoverageError, LockHeld
 
@@ -63,7 +64,8 @@ def readable(settings: Settings) -> None:
     for name in write.PARQUET:
         assert pl.read_parquet(settings.data / name).height > 0
     with duckdb.connect(settings.data / write.ANALYSTS_FILE, read_only=True) as spot:
-        assert spot.execute("SELECT size FROM log_head").fetchall() == [(519,)]
+        (size,) = spot.execute("SELECT size FROM log_head").fetchall()[0]
+    assert size == Log.open(settings.ledger, read_only=True).size
 
 
 def rebuild_killed(settings: Settings, at: int) -> subprocess.CompletedProcess[str]:
@@ -133,9 +135,11 @@ def test_a_reader_keeps_its_file_while_a_new_one_takes_the_place(small_copy: Set
     path = small_copy.data / write.ANALYSTS_FILE
     with duckdb.connect(path, read_only=True) as reader:
         inode = path.stat().st_ino
+        (before,) = reader.execute("SELECT count(*) FROM fixing").fetchall()
         projections.rebuild(small_copy)
         assert path.stat().st_ino != inode
-        assert reader.execute("SELECT count(*) FROM fixing").fetchall() == [(344,)]
+        assert reader.execute("SELECT count(*) FROM fixing").fetchall() == [before]
+        assert before > (300,)
 
 
 def test_a_second_projection_waits_and_then_gives_up_by_name(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from methodology import schemas
 _MONEY = "in the row's currency and unit"
 
 _KEY: Final = {
-    "index_id": "index: TKR rate of one model, TKX composite, TEX unit value, GPR GPU-hour rate, SPK spread, QAX quality-adjusted, USE usage",
+    "index_id": "index: TKR rate of one model, TKX composite, TEX unit value, GPR GPU-hour rate, "
+    "SPK spread, QAX quality-adjusted, USE usage",
     "session": "fixing of the day: SHA 15:00 Asia/Shanghai, NYC 16:00 America/New_York",
     "ref_date": "index day, local to the session",
     "revision": "0 provisional, 1 final, 2 restated; a number",
