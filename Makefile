@@ -72,7 +72,7 @@ campaign-determinism: $(VENV)/.dev  ## the whole bundle under other threads, zon
 	@$(BIN)/pytest -m campaign --timeout 3600 tests/test_determinism.py
 
 campaign-baskets: $(VENV)/.dev  ## BASKETS random baskets (1000000) by four engines; SEED repeats them
-	@BASKETS=$(BASKETS) SEED=$(SEED) $(BIN)/pytest -s -m campaign --timeout 3600 tests/test_baskets.py
+	@BASKETS=$(BASKETS) SEED=$(SEED) $(BIN)/pytest -s -m campaign --timeout 3600 tests/test_baskets.py tests/test_oracle.py
 
 bench-methodology: $(VENV)/.bench  ## years of quotes against pandas, Polars, DuckDB (ROWS=10000000)
 	@$(BIN)/python -m benchmarks.run --rows $(ROWS)
