@@ -20,6 +20,9 @@ from methodology.register_continuity import load_events
 from methodology.series import Series
 from methodology.units import round_half_up
 
+FIRST_DAY = date(2020, 1, 1)
+"""Before any index day; a date that days can be taken from."""
+
 
 def model_tokens(volumes: pl.DataFrame) -> dict[tuple[str, date], int]:
     """Return tokens by model and UTC day, prompt and completion together.
@@ -54,22 +57,28 @@ def goods() -> list[Good]:
 
 
 def model_prices(
-    one: SessionPlan, rates: Mapping[str, Series], meter: str, min_groups: int
+    one: SessionPlan,
+    rates: Mapping[str, Series],
+    meter: str,
+    min_groups: int,
+    since: date = date.min,
 ) -> dict[str, dict[tuple[str, date], ModelPrice]]:
     """Return prices by source, model and index day: first-party posts, and TKR fixings.
 
     A developer's own price is the lowest of its listings of that model on one source. A TKR
-    fixing counts on the index day of the first cut-off at or after its own.
+    fixing counts on the index day of the first cut-off at or after its own. Days before ``since``
+    are left out.
     """
-    made = one.memo.get((meter, min_groups))
+    key = (meter, min_groups, since)
+    made = one.memo.get(key)
     if made is None or made[0] is not rates:
-        made = one.memo[meter, min_groups] = (rates, _model_prices(one, rates, meter, min_groups))
+        made = one.memo[key] = (rates, _model_prices(one, rates, meter, min_groups, since))
     prices: dict[str, dict[tuple[str, date], ModelPrice]] = made[1]
     return prices
 
 
 def _model_prices(
-    one: SessionPlan, rates: Mapping[str, Series], meter: str, min_groups: int
+    one: SessionPlan, rates: Mapping[str, Series], meter: str, min_groups: int, since: date
 ) -> dict[str, dict[tuple[str, date], ModelPrice]]:
     developers = pl.DataFrame(
         [(m.id, m.developer) for m in register.load_models()],
@@ -79,7 +88,7 @@ def _model_prices(
     is_own = (pl.col("provider_class") == "first_party") & (pl.col("unit") == "usd_per_mtok")
     rows = (
         one.table.select(is_own, meter)
-        .filter(~pl.col("is_suspect"))
+        .filter(~pl.col("is_suspect") & (pl.col("day") >= (since - one.index_days[0]).days))
         .join(developers, on="instrument_id")
         .filter(pl.col("group") == pl.col("developer"))
         .sort("source", "instrument_id", "day", "price_nano", "provider", "listing_id")
@@ -104,6 +113,7 @@ def _model_prices(
             & pl.col("index_id").str.ends_with(f"-{meter}")
             & pl.col("waterfall").is_in(["FULL", "REDUCED", "CARRIED_INPUT"])
             & (pl.col("groups") >= min_groups)
+            & (pl.col("ref_date") >= max(since, FIRST_DAY) - timedelta(days=1))
         )
         for name, day, units, decimals in wanted.select(
             "index_id", "ref_date", "value_units", "decimals"
@@ -113,6 +123,16 @@ def _model_prices(
             price = ModelPrice(units * 10 ** (9 - decimals), True, name)
             found.setdefault("TKR", {})[key] = price
     return found
+
+
+def needed_since(definition: CompositeDefinition, rules: Methodology) -> date:
+    """Return the first day whose prices a composite can read: those that weigh its first basket.
+
+    That is the volume period before the inception (rulebook 13.3), and no less than the days on
+    which an entrant must have shown a price (13.4).
+    """
+    back = rules.composite.volume_days + rules.composite.volume_lag_days
+    return definition.inception - timedelta(days=max(back, composite.ENTRY_DAYS) + 1)
 
 
 def _in_currency(
@@ -153,7 +173,13 @@ def composite_series(
     its print is ``NO_FIX``.
     """
     prices = _in_currency(
-        model_prices(one, rates, definition.meter or "BLD", rules.composite.tkr_min_groups),
+        model_prices(
+            one,
+            rates,
+            definition.meter or "BLD",
+            rules.composite.tkr_min_groups,
+            needed_since(definition, rules),
+        ),
         definition,
         crosses,
         rules,
@@ -229,7 +255,12 @@ def unit_values(
     is priced at its developer's own blended post of the index day.
     """
     prices = _in_currency(
-        model_prices(one, rates, "BLD", rules.composite.tkr_min_groups), definition, crosses, rules
+        model_prices(
+            one, rates, "BLD", rules.composite.tkr_min_groups, needed_since(definition, rules)
+        ),
+        definition,
+        crosses,
+        rules,
     )
     wanted = [g.model for g in goods() if composite.in_segment(g, definition, {})]
     spoken = {day for _, day in tokens}

@@ -40,13 +40,17 @@ class Run:
         rules: Methodology,
     ) -> None:
         self.plans, self.index_days, self.rules = plans, index_days, rules
-        self.groups = [
-            sorted({g for v in {id(v): v for v in p.vintages}.values() if v for g in v.groups})
-            for p in plans
+        used = [list({id(v): v for v in p.vintages if v}.values()) for p in plans]
+        self.groups = [sorted({g for v in mine for g in v.groups}) for mine in used]
+        # Only sources that serve somebody: those that never do would only take memory.
+        serving = [{s for v in mine for s in v.sources} for mine in used]
+        self.rank = [
+            {s: n for n, s in enumerate(s for s in p.definition.sources if s in mine)}
+            for p, mine in zip(plans, serving, strict=True)
         ]
         days, count = len(index_days), len(plans)
         self.width = max([1, *(len(g) for g in self.groups)])
-        sources = max([1, *(len(p.definition.sources) for p in plans)])
+        sources = max([1, *(len(rank) for rank in self.rank)])
         shape = (days, count, self.width, sources)
         self.price = np.zeros(shape, np.int64)
         self.confirmed = np.zeros(shape, np.bool_)
@@ -85,9 +89,9 @@ class Run:
 
     def _place(self, i: int, p: Plan, cuts: Ints, limit: int) -> None:
         column = {g: n for n, g in enumerate(self.groups[i])}
-        rank = {s: n for n, s in enumerate(p.definition.sources)}
+        rank = self.rank[i]
         rows = p.rows.filter(pl.col("reason").is_null() & pl.col("group").is_in(list(column)))
-        rows = p.speaking(rows)
+        rows = p.speaking(rows).filter(pl.col("slot").is_in(list(rank)))
         if rows.is_empty():
             return
         day = rows["day"].to_numpy()
@@ -126,7 +130,7 @@ class Run:
 
     def _install(self, i: int, vintage: Vintage) -> None:
         column = {g: n for n, g in enumerate(self.groups[i])}
-        rank = {s: n for n, s in enumerate(self.plans[i].definition.sources)}
+        rank = self.rank[i]
         places = np.array([column[g] for g in vintage.groups], np.intp)
         self.vintage[i], self.places[i] = vintage, places
         self.served[i] = dict(zip(vintage.groups, vintage.sources, strict=True))
