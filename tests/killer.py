@@ -173,7 +173,7 @@ class Campaign:
                 the campaign did not test what it promises.
         """
         begun = time.monotonic()
-        while self.tally.kills < kills:
+        while self.tally.kills < kills or (self._has_missed() and self.tally.kills < 3 * kills):
             if not self._life():
                 self._complete()
         self._come_through(start(self.settings, self.said))
@@ -181,6 +181,12 @@ class Campaign:
         self.tally.seconds = time.monotonic() - begun
         self._require(kills)
         return self.tally
+
+    def _has_missed(self) -> bool:
+        """Return whether few kills left a phase out by chance: then a brief campaign goes on."""
+        phases = self.tally.phases
+        early = phases["before an append"] + phases["before anything was written"]
+        return self.is_brief and not (phases["within an append"] and early)
 
     def _life(self) -> bool:
         """Start, kill, look; return False if the publisher came through before it was hit."""

