@@ -20,9 +20,6 @@ from methodology.register_continuity import load_events
 from methodology.series import Series
 from methodology.units import round_half_up
 
-FIRST_DAY = date(2020, 1, 1)
-"""Before any index day; a date that days can be taken from."""
-
 
 def model_tokens(volumes: pl.DataFrame) -> dict[tuple[str, date], int]:
     """Return tokens by model and UTC day, prompt and completion together.
@@ -61,7 +58,7 @@ def model_prices(
     rates: Mapping[str, Series],
     meter: str,
     min_groups: int,
-    since: date = date.min,
+    since: date | None = None,
 ) -> dict[str, dict[tuple[str, date], ModelPrice]]:
     """Return prices by source, model and index day: first-party posts, and TKR fixings.
 
@@ -78,17 +75,18 @@ def model_prices(
 
 
 def _model_prices(
-    one: SessionPlan, rates: Mapping[str, Series], meter: str, min_groups: int, since: date
+    one: SessionPlan, rates: Mapping[str, Series], meter: str, min_groups: int, since: date | None
 ) -> dict[str, dict[tuple[str, date], ModelPrice]]:
     developers = pl.DataFrame(
         [(m.id, m.developer) for m in register.load_models()],
         schema=["instrument_id", "developer"],
         orient="row",
     )
+    first = (since - one.index_days[0]).days if since else 0
     is_own = (pl.col("provider_class") == "first_party") & (pl.col("unit") == "usd_per_mtok")
     rows = (
         one.table.select(is_own, meter)
-        .filter(~pl.col("is_suspect") & (pl.col("day") >= (since - one.index_days[0]).days))
+        .filter(~pl.col("is_suspect") & (pl.col("day") >= first))
         .join(developers, on="instrument_id")
         .filter(pl.col("group") == pl.col("developer"))
         .sort("source", "instrument_id", "day", "price_nano", "provider", "listing_id")
@@ -113,7 +111,7 @@ def _model_prices(
             & pl.col("index_id").str.ends_with(f"-{meter}")
             & pl.col("waterfall").is_in(["FULL", "REDUCED", "CARRIED_INPUT"])
             & (pl.col("groups") >= min_groups)
-            & (pl.col("ref_date") >= max(since, FIRST_DAY) - timedelta(days=1))
+            & (pl.col("ref_date") >= one.index_days[0] + timedelta(days=first - 1))
         )
         for name, day, units, decimals in wanted.select(
             "index_id", "ref_date", "value_units", "decimals"

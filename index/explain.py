@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from index import clauses
+from index import clauses, records, rulechange
 from index.explain_composite import composite_steps, unit_value_steps
 from index.explain_derived import derived_steps
 from index.explain_rate import rate_steps
 from index.explain_step import Step
-from index.reading import Ledger, family_of, nano
+from index.reading import Ledger, definitions_by_id, family_of, nano
 from index.trail import Trail
-from methodology.definition import Definition, Methodology, RateDefinition
+from methodology.definition import Definition, Methodology, RateDefinition, load_methodology
 
 Row = dict[str, Any]
 
@@ -38,12 +38,15 @@ class Told:
     rules: Methodology
 
 
-def read(ledger: Ledger, record: Row, definition: Definition, rules: Methodology) -> Told:
-    """Return what a fixing cites, each batch checked against its digest.
+def read(ledger: Ledger, record: Row) -> Told:
+    """Return what a fixing cites and the rules it was made under, each checked by its digest.
 
     Raises:
+        DefinitionError: its rules are those of no version of this software.
         VerificationError: a batch is missing or was changed.
     """
+    digest = ledger.published.rules_at(record["seq"]) or records.rules_digest()
+    rules = rulechange.rules_of(digest, load_methodology(), definitions_by_id())
     cited = {"basket": {"kind": "basket", "sha256": record["basket_digest"]}}
     basket, state = ledger.lines(cited, "basket"), ledger.lines(record, "panel_state")
     return Told(
@@ -51,8 +54,8 @@ def read(ledger: Ledger, record: Row, definition: Definition, rules: Methodology
         ledger.lines(record, "contributions"),
         basket[0] if basket else {},
         state[0] if state else {},
-        definition,
-        rules,
+        rules.definitions[record["index_id"]],
+        rules.methodology,
     )
 
 

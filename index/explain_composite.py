@@ -7,8 +7,9 @@ from typing import Any
 
 from index.explain_step import Step
 from index.reading import nano
+from methodology.composite import DIVISOR_UNITS, POINT_UNITS, QUANTITY_UNITS
 from methodology.definition import Definition
-from methodology.units import round_half_up
+from methodology.units import NANO, round_half_up
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -86,10 +87,9 @@ def composite_steps(
 
 
 def _level(worth: int, divisor: int) -> Step:
-    """Return the last step: sum(q p) by the divisor, checked against ``level_units``' scaling."""
-    # q has 12 decimals, p nine, D fifteen: the level has two.
-    units = round_half_up(worth * 10**2 * 10**15, divisor * 10**21)
-    whole, part = divmod(units, 100)
+    """Return the last step: sum(q p) by the divisor, worked again from what the record cites."""
+    units = round_half_up(worth * DIVISOR_UNITS * POINT_UNITS, divisor * QUANTITY_UNITS * NANO)
+    whole, part = divmod(units, POINT_UNITS)
     return Step(
         "level",
         f"sum(q*p) / D = {worth} / {divisor} (q in 1e-12, p in 1e-9, D in 1e-15) = "

@@ -38,13 +38,10 @@ def explain(
     """
     from index import explain as telling
     from index import reading, show_explain
-    from methodology.definition import load_methodology
 
     settings, screen = settings_of(out=out), screen_of(as_json)
-    known = reading.definitions_by_id()
-    name = reading.resolve(index_id, known)
+    name = reading.resolve(index_id, reading.definitions_by_id())
     ledger = reading.open_ledger(settings)
     record = reading.fixing_of(ledger, name, day_of(day, "DATE"), revision)
-    rules = load_methodology(record["methodology_version"])
-    told = telling.explain(ledger, telling.read(ledger, record, known[name], rules))
+    told = telling.explain(ledger, telling.read(ledger, record))
     screen.json(told) if as_json else show_explain.explanation(screen, told, every)

@@ -8,7 +8,6 @@ commitment has to name. Reading a manifest back gives the same frames, either fr
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,18 +18,14 @@ from typing import Any, Literal
 import polars as pl
 
 from collectors import bundled, panel
-from collectors.archive import Archive
 from collectors.base import Capture, Parsed
 from collectors.tokens import genai_prices
 from index.determine import Inputs
-from index.frames import read_model, to_lines
-from index.ledger.batches import Batches, Stored
-from index.ledger.canonical import canonical
 from methodology import register, schemas
 from methodology.definition import Methodology
 from methodology.depth import Ask, depth_quotes
 from methodology.eligibility import Registers, normalise
-from methodology.errors import ConfigError, ParseError, SourceError, VerificationError
+from methodology.errors import ConfigError, ParseError, SourceError
 from methodology.representative import Coverage
 from methodology.unit_shift import without_shifted
 
@@ -51,19 +46,13 @@ LIVE_SPAN = timedelta(hours=76)
 
 Mode = Literal["bundled", "live"]
 
-_FRAMES: dict[str, type[Any]] = {
-    "observations": schemas.Observation,
-    "volumes": schemas.Volume,
-    "rates": schemas.Rate,
-    "rejections": schemas.Rejection,
-}
-_SPANS = {
+SPANS = {
     "source": pl.String(),
     "mode": pl.String(),
     "covered_from": pl.Datetime("us"),
     "covered_to": pl.Datetime("us"),
 }
-_CAPTURES = {"source": pl.String(), "captured_at": pl.Datetime("us")}
+CAPTURES = {"source": pl.String(), "captured_at": pl.Datetime("us")}
 
 
 @dataclass(frozen=True)
@@ -254,8 +243,8 @@ def _coverage(
     moments: list[tuple[str, datetime]] = []
     licences: dict[str, str] = {}
     life = timedelta(hours=rules.window.max_fetch_age_hours)
-    declared = pl.DataFrame(schema=_SPANS)
-    taken = pl.DataFrame(schema=_CAPTURES)
+    declared = pl.DataFrame(schema=SPANS)
+    taken = pl.DataFrame(schema=CAPTURES)
     for capture in captures:
         if capture.url == MANIFEST_URL:
             manifest = bundled.read_manifest(capture.body)
@@ -274,8 +263,8 @@ def _coverage(
             spans.append((source.id, source.mode, begin, at + life))
             moments.append((source.id, at))
             licences[source.id] = source.code_licence
-    own = pl.DataFrame(_merged(spans), schema=_SPANS, orient="row")
-    seen = pl.DataFrame(sorted(set(moments)), schema=_CAPTURES, orient="row")
+    own = pl.DataFrame(_merged(spans), schema=SPANS, orient="row")
+    seen = pl.DataFrame(sorted(set(moments)), schema=CAPTURES, orient="row")
     coverage = Coverage(pl.concat([declared, own]), pl.concat([taken, seen]))
     rights = pl.DataFrame(sorted(licences.items()), schema=["source", "licence_id"], orient="row")
     return coverage, rights.cast(pl.String)
@@ -293,117 +282,10 @@ def _merged(
     return found
 
 
-def store(intake: Intake, batches: Batches) -> Stored:
-    """Put the intake's batches and its manifest into the ledger; return the manifest.
-
-    Deterministic: the same captures give the same names. Bodies already there cost nothing.
-    """
-    frames = {
-        "observations": intake.inputs.observations,
-        "volumes": intake.inputs.volumes,
-        "rates": intake.inputs.rates,
-        "rejections": intake.rejections,
-    }
-    stored = {name: batches.put(name, to_lines(rows)) for name, rows in frames.items()}
-    coverage = intake.inputs.coverage
-    content = {
-        "schema": "manifest/1.0",
-        "mode": intake.mode,
-        "captures": [
-            {
-                "source": c.source,
-                "url": c.url,
-                "fetched_at": c.observed_at.isoformat(timespec="microseconds") + "Z",
-                "body_sha256": c.sha256,
-                "bytes": len(c.body),
-            }
-            for c in intake.captures
-        ],
-        "failures": list(intake.failures),
-        "batches": {name: one.reference() for name, one in stored.items()},
-        "spans": [json.loads(line) for line in to_lines(coverage.spans).splitlines()],
-        "capture_times": [json.loads(line) for line in to_lines(coverage.captures).splitlines()],
-    }
-    return batches.put("manifest", canonical(content) + b"\n")
-
-
-def load_manifest(batches: Batches, sha256: str) -> dict[str, Any]:
-    """Return a stored manifest as its content."""
-    content: dict[str, Any] = json.loads(batches.get("manifest", sha256))
-    return content
-
-
-def read_manifest(batches: Batches, sha256: str) -> Intake:
-    """Return the intake that a stored manifest describes, from its batches, validated again."""
-    content = load_manifest(batches, sha256)
-    frames = {}
-    for name, model in _FRAMES.items():
-        body = batches.get(name, content["batches"][name]["sha256"])
-        frames[name] = read_model(model, body, f"batch {name}")
-    spans, times = content["spans"], content["capture_times"]
-    coverage = Coverage(_times(spans, _SPANS), _times(times, _CAPTURES))
-    inputs = Inputs(
-        frames["observations"],
-        frames["volumes"],
-        frames["rates"],
-        coverage,
-        is_live=content["mode"] == "live",
-    )
-    return Intake(content["mode"], inputs, frames["rejections"], (), tuple(content["failures"]))
-
-
-def _times(rows: list[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
-    text = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String))
-    return text.select(
-        pl.col(n).str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us", time_zone=None)
-        if isinstance(t, pl.Datetime)
-        else pl.col(n)
-        for n, t in schema.items()
-    )
-
-
-def archived_captures(content: Mapping[str, Any], archive: Archive) -> list[Capture]:
-    """Return the captures a manifest lists, their bodies read from the archive and checked.
-
-    Raises:
-        VerificationError: a body is missing or its bytes are not those of its digest.
-    """
-    return [
-        Capture(
-            row["source"],
-            row["url"],
-            archive.get(row["body_sha256"]),
-            datetime.fromisoformat(row["fetched_at"]),
-        )
-        for row in content["captures"]
-    ]
-
-
-def reparse(content: Mapping[str, Any], archive: Archive, rules: Methodology) -> Intake:
-    """Return the intake made anew from archived bytes.
-
-    Raises:
-        VerificationError: a parser no longer accepts a body it accepted then.
-    """
-    intake = read_captures(archived_captures(content, archive), content["mode"], rules)
-    if intake.failures:
-        first = intake.failures[0]
-        raise VerificationError(
-            f"{first['source']}: its archived body no longer parses ({first['reason']}: "
-            f"{first['detail']}); a parser changed: decide whether this calls for a restatement"
-        )
-    return intake
-
-
 __all__ = [
     "Intake",
     "ParseError",
-    "archived_captures",
     "bundled_captures",
-    "load_manifest",
     "parse_capture",
     "read_captures",
-    "read_manifest",
-    "reparse",
-    "store",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from index import determine, gate, intake, live, prints, records, rulechange
+from index import determine, gate, intake, live, manifests, prints, records, rulechange
 from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
 from index.determine import Inputs, Outcome
@@ -98,7 +98,7 @@ def publish(
         revisions: which prints are due: 0 provisional, 1 final.
     """
     report = _report(taken, shop, due)
-    manifest = intake.store(taken, shop.batches)
+    manifest = manifests.store(taken, shop.batches)
     wanted = [(name, day, r) for r in revisions for name, day in due.items()]
     open_keys = [
         (name, day, r)

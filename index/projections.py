@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from index import intake
+from index import manifests
 from index.config import Settings
 from index.frames import from_lines, read_model
 from index.ledger.batches import Batches
@@ -137,7 +137,7 @@ _FRAMES = {
 
 
 def _manifest_frames(batches: Batches, sha256: str) -> dict[str, pl.DataFrame]:
-    content = intake.load_manifest(batches, sha256)
+    content = manifests.load_manifest(batches, sha256)
     return {
         name: read_model(
             model, batches.get(name, content["batches"][name]["sha256"]), f"batch {name}"

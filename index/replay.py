@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from collectors.archive import Archive
-from index import determine, intake, live, prints
+from index import determine, intake, live, manifests, prints
 from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
 from index.frames import to_lines
@@ -128,14 +128,14 @@ def _recompute(
         for key, seq in published.artefacts.items()
         if key[2] == manifest and key[0] != "manifest"
     }
-    content = intake.load_manifest(shop.batches, manifest)
+    content = manifests.load_manifest(shop.batches, manifest)
     if from_archive:
         listed = published.batches["manifest", manifest]["seq"]
         rules = rules_at(shop, listed).methodology
-        taken = intake.reparse(content, shop.archive, rules)
+        taken = manifests.reparse(content, shop.archive, rules)
         problems += _batch_differences(taken, content)
     else:
-        taken = intake.read_manifest(shop.batches, manifest)
+        taken = manifests.read_manifest(shop.batches, manifest)
     if problems:
         return
     for under in dict.fromkeys(published.rules_at(s) for s in (*places.values(), *made.values())):

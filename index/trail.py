@@ -11,7 +11,7 @@ import polars as pl
 
 from collectors.archive import Archive
 from collectors.base import Capture
-from index import intake
+from index import intake, manifests
 from index.reading import Ledger
 from methodology import register
 from methodology.definition import Methodology
@@ -29,7 +29,7 @@ class Trail:
 
     def __init__(self, ledger: Ledger, manifest_sha256: str, rules: Methodology) -> None:
         self._ledger, self._rules = ledger, rules
-        self._content = intake.load_manifest(ledger.batches, manifest_sha256)
+        self._content = manifests.load_manifest(ledger.batches, manifest_sha256)
         self._archive = Archive(ledger.settings.raw)
         self._quotes: dict[str, pl.DataFrame | None] = {}
 
@@ -116,7 +116,7 @@ class Trail:
         sha256 = row["body_sha256"]
         if sha256 not in self._quotes:
             try:
-                (capture,) = intake.archived_captures({"captures": [row]}, self._archive)
+                (capture,) = manifests.archived_captures({"captures": [row]}, self._archive)
                 self._quotes[sha256] = _parse(capture)
             except (SourceError, VerificationError, OSError):
                 self._quotes[sha256] = None

@@ -6,6 +6,7 @@ disclosures; it never settles anything.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import date
 from typing import Literal
 
@@ -18,9 +19,9 @@ class _Derived(BaseDefinition):
     admission: Literal["reference", "internal"]
 
     @property
+    @abstractmethod
     def index_id(self) -> str:
         """The index id."""
-        raise NotImplementedError
 
     @property
     def index_ids(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from methodology.errors import DefinitionError, PriceError
 from methodology.parameters import Strict
-from methodology.units import exact
+from methodology.units import exact, half_up
 from methodology.waterfall import LEVELS
 
 HEAT_UNITS = 10**6
@@ -119,13 +119,6 @@ def heat_rate_on(
         and line.effective_from <= day
     ]
     return max(mine, key=lambda line: line.effective_from) if mine else None
-
-
-def half_up(numerator: int, denominator: int) -> int:
-    """Return ``floor((2n + d) / (2d))``: half up, also below zero, where -0.5 becomes 0."""
-    if denominator <= 0:
-        raise ValueError(f"half_up needs a positive denominator, got {denominator}")
-    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def spread_units(

@@ -66,6 +66,20 @@ def round_half_up(numerator: int, denominator: int) -> int:
     """
     if denominator <= 0 or numerator < 0:
         raise ValueError(f"round_half_up needs a non-negative ratio, got {numerator}/{denominator}")
+    return half_up(numerator, denominator)
+
+
+def half_up(numerator: int, denominator: int) -> int:
+    """Return the same for a ratio of any sign: ``floor((2n + d) / (2d))``, so -0.5 becomes 0.
+
+    Only a difference of published values can be negative (rulebook 18.3); prices go through
+    :func:`round_half_up`, which refuses what is below zero.
+
+    Raises:
+        ValueError: the denominator is not positive.
+    """
+    if denominator <= 0:
+        raise ValueError(f"rounding needs a positive denominator, got {numerator}/{denominator}")
     return (2 * numerator + denominator) // (2 * denominator)
 
 

@@ -242,6 +242,8 @@ def _publish_many(shares: Ints, whole: Ints) -> Ints:
         step = high.astype(np.int64) - low
         units += step
         rest -= step * wholes
+    if rest.min(initial=0) < 0 or (rest >= wholes).any():
+        raise ArithmeticError("a share was proposed further off than one unit; nothing is guessed")
     given = units.sum(-1)
     missing = np.where(given > 0, WEIGHT_UNITS - given, 0)
     size = shares.shape[-1]

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from index import clauses, explain, reading
+from index import clauses, config, explain, reading
 from index.cli import app
 from index.config import Settings
 from methodology.definition import load_methodology
+from tests.test_golden import unpack
 
 RULES = load_methodology()
+GOLDEN = Path(__file__).parent / "golden" / "1.0.0" / "ledger.tar.xz"
 
 
 def told(settings: Settings, index_id: str) -> dict[str, object]:
     ledger = reading.open_ledger(settings)
     record = reading.fixing_of(ledger, index_id, None, None)
-    definition = reading.definitions_by_id()[index_id]
-    return explain.explain(ledger, explain.read(ledger, record, definition, RULES))
+    return explain.explain(ledger, explain.read(ledger, record))
 
 
 def test_the_sum_shown_is_the_value_published(small_ledger: Settings) -> None:
@@ -71,7 +73,6 @@ def test_without_the_archive_the_words_are_said_to_be_missing(small_copy: Settin
 
 def test_every_step_of_every_fixing_names_what_exists(small_ledger: Settings) -> None:
     ledger = reading.open_ledger(small_ledger)
-    known = reading.definitions_by_id()
     names = {key[0] for key in ledger.published.fixings}
     seen = set()
     for name in sorted(names):
@@ -81,7 +82,7 @@ def test_every_step_of_every_fixing_names_what_exists(small_ledger: Settings) ->
         if kind in seen:
             continue
         seen.add(kind)
-        found = explain.explain(ledger, explain.read(ledger, record, known[name], RULES))
+        found = explain.explain(ledger, explain.read(ledger, record))
         assert found["steps"], name
         for step in found["steps"]:
             assert step["rulebook"].startswith("methodology/README.md:")
@@ -156,3 +157,12 @@ def test_a_disclosed_figure_is_followed_to_its_line(small_ledger: Settings) -> N
     # 140 trillion a day in March 2026, 31 days.
     assert str(140 * 10**12 * 31) in line
     assert [s["clause"] for s in found["steps"]] == ["20.4", "20.4"]
+
+
+def test_a_fixing_of_the_first_rules_is_explained_by_them(tmp_path: Path) -> None:
+    with tarfile.open(GOLDEN) as archive:
+        unpack(archive, tmp_path)
+    found = told(config.load(out=tmp_path), "GPR-H100-ANY-OD-NEO-GLB")
+    assert found["rules"]["version"] == "1.0.0"
+    level = next(s for s in found["steps"] if s["what"] == "level of the waterfall")
+    assert level["parameters"]["waterfall.full_groups"] == "10"

@@ -23,12 +23,7 @@ _LOG = re.compile(r"^(?:np\.)?(?:ln|log)[ _(]*(.*?)\)?$")
 
 def hedonic(sheet: Sheet) -> None:
     """Check indices and coefficients of the regression of ln p on periods and characteristics."""
-    cases = sheet.get("cases", "datasets")
-    for n, case in enumerate(cases if isinstance(cases, list) else [], 1):
-        with sheet.guard(str(case.get("id", n))):
-            _one(sheet, case, f"{case.get('id', n)}.")
-    if any(name.startswith("expected") for name in sheet.told):
-        _one(sheet, sheet.told, "")
+    sheet.each(_one)
 
 
 def _one(sheet: Sheet, part: Mapping[str, Any], prefix: str) -> None:

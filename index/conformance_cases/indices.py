@@ -12,8 +12,10 @@ import numpy as np
 from index.conformance_cases.sheet import NotUnderstood, Sheet, by_column
 from index.conformance_cases.tables import price_panel
 from methodology import quality_adjusted as multilateral
+from methodology import quality_series
 from methodology.bilateral import FORMULAS, Floats, Panel, chained, fixed_base
 from methodology.splices import SPLICES, rolling
+from methodology.units import NANO
 
 _LEAF = (int, float, Decimal)
 
@@ -157,6 +159,25 @@ def _check(
         return
     ours: list[float | None] = [None if np.isnan(one) else float(one) for one in got]
     sheet.check(case, expected, ours, note, decimals)
+    if note == _NOTES["wtpd"]:
+        published = "WTPD in 50 digits, the function that publishes QAX"
+        sheet.check(f"{case} as published", expected, _as_published(panel), published, decimals)
+
+
+def _as_published(panel: Panel) -> list[float]:
+    """Return the index of ``quality_series``: prices in nano, quantities in millionths."""
+    prices = [
+        {g: round(Decimal(repr(p)) * NANO) for g, p in zip(panel.goods, row, strict=True) if p > 0}
+        for row in panel.price.tolist()
+    ]
+    sold = [
+        {g: round(Decimal(repr(q)) * 10**6) for g, q in zip(panel.goods, row, strict=True) if q > 0}
+        for row in panel.quantity.tolist()
+    ]
+    logs = quality_series.time_product_dummy(prices, sold)
+    if logs is None:
+        raise NotUnderstood("the periods are not linked by common goods")
+    return [float(log.exp()) for log in logs]
 
 
 def _series_of(

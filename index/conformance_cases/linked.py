@@ -22,12 +22,7 @@ _LINK = ("link", "from", "start", "period", "t", "at", "from_period", "link_peri
 
 def linked(sheet: Sheet) -> None:
     """Check a basket index with links; several data sets stand in ``cases``."""
-    cases = sheet.get("cases", "datasets")
-    for n, case in enumerate(cases if isinstance(cases, list) else [], 1):
-        with sheet.guard(str(case.get("id", n))):
-            _one(sheet, case, f"{case.get('id', n)}.")
-    if any(name.startswith("expected") for name in sheet.told):
-        _one(sheet, sheet.told, "")
+    sheet.each(_one)
 
 
 def _one(sheet: Sheet, part: Mapping[str, Any], prefix: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -85,6 +85,15 @@ class Sheet:
                 self.taken.add(name)
                 return self.told[name]
         return default
+
+    def each(self, one: Callable[[Sheet, Mapping[str, Any], str], None]) -> None:
+        """Give each data set of the file to ``one``, with a prefix for its rows; then the file."""
+        cases = self.get("cases", "datasets")
+        for n, case in enumerate(cases if isinstance(cases, list) else [], 1):
+            with self.guard(str(case.get("id", n))):
+                one(self, case, f"{case.get('id', n)}.")
+        if any(name.startswith("expected") for name in self.told):
+            one(self, self.told, "")
 
     def check(
         self, case: str, expected: Any, got: Any, note: str = "", decimals: int | None = None
