@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
@@ -26,8 +26,8 @@ Mode = Literal["snapshot", "history", "schedule"]
 class Request:
     """One thing to ask for.
 
-    ``url`` is absolute; ``params`` are added to its query; ``headers`` never carry secrets that
-    the caller would log: the fetcher adds the key named by the source's ``auth_env`` itself.
+    ``url`` is absolute; ``params`` are added to its query. Neither they nor ``headers`` nor
+    ``body`` ever carry a secret: the fetcher adds the key named by the source's ``auth_env``.
     """
 
     url: str
@@ -86,6 +86,17 @@ class Parsed:
         return sum(rows.height for rows in frames)
 
 
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How a source wants its key: a request header and what stands before the key in it.
+
+    Keys travel in headers only: a URL ends up in logs, archives and errors.
+    """
+
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+
 Requests = Callable[[str], Generator[Request, Capture, None]]
 """``requests(base_url)``: yields requests, is sent each capture, returns when there are no more."""
 
@@ -98,6 +109,16 @@ class Source:
     what permits their use: they are two different things. ``tier`` is the evidence tier of its
     rows. ``mode``: one body is a ``snapshot`` of now, a dated ``history`` of what was seen when,
     or a ``schedule`` whose rows carry the seller's own dates of validity.
+
+    ``currencies`` is what the source has been pinned to on review: a quote in any other is a fault
+    of the source, not a price. ``is_live`` is False for files that only fed the bundled history.
+    ``switch`` quotes the terms that stand against collecting; such a source is off until the
+    operator says that he holds a licence. ``is_page`` marks a page for people: its site's robots
+    file is asked first. ``page_cap`` is the row count at which the source is known to cut without
+    saying so. ``every`` is how long a round leaves it alone. ``path`` names whose statement the
+    rows are: two sources confirm a price only if their paths differ (default: the source's id).
+    ``retention``: whether the archive keeps its bodies for ``ever`` or for the ``five_years`` that
+    a record must be kept (IOSCO principle 18), the digest staying.
     """
 
     id: str
@@ -115,6 +136,15 @@ class Source:
     max_raw_bytes: int = 8 * 2**20
     max_decoded_bytes: int = 32 * 2**20
     deadline_seconds: float = 60.0
+    auth: Auth = Auth()
+    currencies: tuple[str, ...] = ("USD",)
+    is_live: bool = True
+    switch: str | None = None
+    is_page: bool = False
+    page_cap: int | None = None
+    every: timedelta = timedelta(0)
+    path: str | None = None
+    retention: Literal["ever", "five_years"] = "ever"
 
 
 def single_get(url: str) -> Generator[Request, Capture, None]:

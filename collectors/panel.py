@@ -1,7 +1,13 @@
 """The panel: every admitted source, one reviewed line each.
 
-A source that is not here is never read. A line is ``id: (module, name of the Source in it)``;
-modules are imported only when their source is asked for, so that one command need not load them
+A source that is not here is never read. A line is ``id: Line(module, name, proven_on)``: where its
+``Source`` stands, and the day of the newest whole body *of the source itself* that its parser has
+been tried on; None means unproven: it was written against a documented shape or a fragment. An
+unproven source is asked, archived and parsed, and its rows are shown; none of them enters a print
+until a person has compared a recorded body with the seller's page (``spotfix record``) and
+written the day here.
+
+Modules are imported only when their source is asked for, so that one command need not load them
 all. A new source is one file, one folder of payloads and one line here, and a test holds the three
 together.
 """
@@ -9,29 +15,39 @@ together.
 from __future__ import annotations
 
 import importlib
+from typing import NamedTuple
 
 from collectors.base import Source
 from methodology.errors import ConfigError
 
-SOURCES: dict[str, tuple[str, str]] = {
+
+class Line(NamedTuple):
+    """Where a source stands, and since when a whole body of it is known (ISO day; None: never)."""
+
+    module: str
+    name: str = "SOURCE"
+    proven_on: str | None = None
+
+
+SOURCES: dict[str, Line] = {
     # prices of tokens
-    "genai_prices": ("collectors.tokens.genai_prices", "SOURCE"),
-    "litellm": ("collectors.tokens.litellm", "SOURCE"),
-    "models_dev": ("collectors.tokens.models_dev", "SOURCE"),
-    "openrouter_endpoints": ("collectors.tokens.openrouter_endpoints", "SOURCE"),
-    "openrouter_models": ("collectors.tokens.openrouter_models", "SOURCE"),
+    "genai_prices": Line("collectors.tokens.genai_prices", proven_on="2026-11-19"),
+    "litellm": Line("collectors.tokens.litellm", proven_on="2026-11-19"),
+    "models_dev": Line("collectors.tokens.models_dev", proven_on="2026-08-12"),
+    "openrouter_endpoints": Line("collectors.tokens.openrouter_endpoints", proven_on="2026-08-08"),
+    "openrouter_models": Line("collectors.tokens.openrouter_models", proven_on="2026-08-22"),
     # prices of GPU-hours
-    "aws_history": ("collectors.gpus.aws_list", "HISTORY"),
-    "aws_list": ("collectors.gpus.aws_list", "SOURCE"),
-    "azure_history": ("collectors.gpus.azure_retail", "HISTORY"),
-    "azure_retail": ("collectors.gpus.azure_retail", "SOURCE"),
-    "gcp_history": ("collectors.gpus.gcp_list", "HISTORY"),
-    "gcp_list": ("collectors.gpus.gcp_list", "SOURCE"),
-    "gpurentalprices": ("collectors.gpus.gpurentalprices", "SOURCE"),
+    "aws_history": Line("collectors.gpus.aws_list", "HISTORY", "2026-07-20"),
+    "aws_list": Line("collectors.gpus.aws_list"),
+    "azure_history": Line("collectors.gpus.azure_retail", "HISTORY", "2026-06-18"),
+    "azure_retail": Line("collectors.gpus.azure_retail"),
+    "gcp_history": Line("collectors.gpus.gcp_list", "HISTORY", "2026-07-30"),
+    "gcp_list": Line("collectors.gpus.gcp_list"),
+    "gpurentalprices": Line("collectors.gpus.gpurentalprices", proven_on="2026-08-22"),
     # volumes
-    "openrouter_activity": ("collectors.volumes.openrouter_activity", "SOURCE"),
+    "openrouter_activity": Line("collectors.volumes.openrouter_activity", proven_on="2026-08-08"),
     # exchange rates
-    "ecb": ("collectors.fx.ecb", "SOURCE"),
+    "ecb": Line("collectors.fx.ecb", proven_on="2026-10-30"),
 }
 """Every admitted source by id, grouped by kind and sorted within."""
 
@@ -45,7 +61,7 @@ def load(source_id: str) -> Source:
     if source_id not in SOURCES:
         known = ", ".join(SOURCES)
         raise ConfigError(f"source {source_id!r} is not admitted; the panel has {known}")
-    module, name = SOURCES[source_id]
+    module, name, _ = SOURCES[source_id]
     source = getattr(importlib.import_module(module), name, None)
     if not isinstance(source, Source) or source.id != source_id:
         raise ConfigError(f"{module}: {name} is not the Source {source_id!r} the panel names")
@@ -55,3 +71,8 @@ def load(source_id: str) -> Source:
 def load_all() -> tuple[Source, ...]:
     """Return every admitted source, in the order of the panel."""
     return tuple(load(source_id) for source_id in SOURCES)
+
+
+def is_proven(source_id: str) -> bool:
+    """Return whether a whole body of this source has been recorded and compared by a person."""
+    return SOURCES[source_id].proven_on is not None

@@ -112,11 +112,21 @@ def shape_error(capture: Capture, found: str) -> ParseError:
 class Rows:
     """Collects the Quote and Rejection rows of one capture, in the order they are added.
 
-    ``unit`` and ``tier`` hold for all quotes of the source; currency is USD, tenor ``on_demand``.
-    ``tax_included`` stays null: none of these catalogues says.
+    ``unit``, ``tier``, ``currency`` and ``tax_included`` (null: the source does not say) hold for
+    all quotes of the source unless a quote says otherwise; so does the tenor ``on_demand``.
     """
 
-    def __init__(self, capture: Capture, unit: str, tier: str = "E4") -> None:
+    def __init__(
+        self,
+        capture: Capture,
+        unit: str,
+        tier: str = "E4",
+        *,
+        currency: str = "USD",
+        tax_included: bool | None = None,
+    ) -> None:
+        self._currency = currency
+        self._tax_included = tax_included
         self._source = capture.source
         self._sha256 = capture.sha256
         self._unit = unit
@@ -138,6 +148,11 @@ class Rows:
         effective_from: datetime | None = None,
         effective_to: datetime | None = None,
         is_official_date: bool = False,
+        unit: str | None = None,
+        currency: str | None = None,
+        tenor: str = "on_demand",
+        gpu_count: int | None = None,
+        tier: str | None = None,
     ) -> None:
         """Add one quote; ``window`` is start and end in UTC minutes, the end exclusive."""
         start, end = window if window else (None, None)
@@ -148,10 +163,12 @@ class Rows:
                 "listing_id": listing_id,
                 "meter": meter,
                 "price_text": None if price_text is None else str(price_text),
-                "quoted_unit": self._unit,
-                "currency": "USD",
-                "tenor": "on_demand",
+                "quoted_unit": unit or self._unit,
+                "currency": currency or self._currency,
+                "tax_included": self._tax_included,
+                "tenor": tenor,
                 "region": region,
+                "gpu_count": gpu_count,
                 "window_start_min": start,
                 "window_end_min": end,
                 "effective_from": effective_from,
@@ -159,7 +176,7 @@ class Rows:
                 "is_official_date": is_official_date,
                 "status": status,
                 "observed_at": self.observed_at,
-                "tier": self._tier,
+                "tier": tier or self._tier,
                 "capture_sha256": self._sha256,
             }
         )
@@ -178,11 +195,16 @@ class Rows:
             }
         )
 
-    def price(self, provider: str, listing_id: str, meter: str, field: str, value: Any) -> bool:
-        """Add a quote for a price, or the rejection that says why it is none; True for a quote."""
+    def price(
+        self, provider: str, listing_id: str, meter: str, field: str, value: Any, **more: Any
+    ) -> bool:
+        """Add a quote for a price, or the rejection that says why it is none; True for a quote.
+
+        ``more`` goes to :meth:`quote`.
+        """
         reason = problem(str(value)) if isinstance(value, str) else "NOT_A_NUMBER"
         if reason is None:
-            self.quote(provider, listing_id, meter, value)
+            self.quote(provider, listing_id, meter, value, **more)
         else:
             self.reject(provider, listing_id, reason, f"{field} is {str(value)[:80]!r}")
         return reason is None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from collectors import panel
@@ -21,16 +21,13 @@ from index.config import Settings, SourceSettings
 from methodology import register
 from methodology.definition import RateDefinition, load_definitions
 
-HISTORIES = ("aws_history", "azure_history", "gcp_history")
-"""Admitted for the bundled history alone: repositories of dated files, not services."""
-
 
 def live_sources(settings: Settings) -> list[Source]:
     """Return the admitted sources that answer over a network and are switched on."""
     return [
         source
         for source in panel.load_all()
-        if source.id not in HISTORIES and _settings_of(settings, source.id).enabled
+        if source.is_live and _settings_of(settings, source.id).enabled
     ]
 
 
@@ -40,16 +37,6 @@ def _settings_of(settings: Settings, source_id: str) -> SourceSettings:
 
 UNASKED = ("NO_KEY", "BAD_KEY")
 """Failures of a source that was never asked."""
-
-EVERY = {
-    "aws_list": timedelta(hours=22),
-    "gcp_list": timedelta(hours=22),
-    "azure_retail": timedelta(hours=5),
-    "ecb": timedelta(hours=5),
-    "openrouter_activity": timedelta(hours=5),
-}
-"""How long a wake-up leaves a source alone that is huge, or changes once a day at most. Every
-other source is asked in each round; all stay inside the fetch-age limit."""
 
 
 def collect_round(
@@ -66,7 +53,7 @@ def collect_round(
         archive: where bodies go before anyone reads them.
         at: the round's time, naive UTC; every capture of the round carries it.
         say: progress.
-        newest: when each source last answered; one asked within its :data:`EVERY` is left alone.
+        newest: when each source last answered; one asked within its ``every`` is left alone.
 
     A source that needs a key which is not set is a failure like any other: it is named.
     """
@@ -74,7 +61,7 @@ def collect_round(
     jobs: list[Job] = []
     for source in live_sources(settings):
         last = (newest or {}).get(source.id)
-        if last is not None and at - last < EVERY.get(source.id, timedelta(0)):
+        if last is not None and at - last < source.every:
             continue
         secret = None
         if source.auth_env:

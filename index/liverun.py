@@ -10,7 +10,7 @@ from collectors.archive import Archive
 from collectors.base import Capture
 from collectors.gpus import gcp_list
 from index import intake, live, pipeline, schedule
-from index.collecting import HISTORIES, UNASKED, collect_round
+from index.collecting import UNASKED, collect_round
 from index.config import Settings
 from index.pipeline import Report, Shop, open_shop
 from index.publication import record
@@ -140,7 +140,7 @@ def live_captures(archive: Archive, cut: datetime) -> list[Capture]:
     for entry in archive.entries():
         when = entry.fetched_at.replace(tzinfo=None)
         is_live = not entry.url.startswith((intake.BUNDLED, intake.PACKAGED))
-        admitted = entry.source in panel.SOURCES and entry.source not in HISTORIES
+        admitted = entry.source in panel.SOURCES and panel.load(entry.source).is_live
         if not (is_live and admitted and since < when <= cut):
             continue
         capture = archive.load(entry)

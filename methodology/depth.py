@@ -17,7 +17,7 @@ import polars as pl
 from methodology import marketplace, schemas
 from methodology.errors import PriceError
 from methodology.parameters import Methodology
-from methodology.units import nano_to_text, to_nano
+from methodology.units import GPU_UNITS, nano_to_text, to_nano
 
 if TYPE_CHECKING:
     from polars import Datetime as UTC  # noqa: N814
@@ -48,7 +48,7 @@ class Ask(pa.DataFrameModel):
     gpus: pl.Int64 = pa.Field(ge=1, le=1024, description="GPUs of this listing")
     price_text: pl.String = pa.Field(description="the figure, verbatim")
     quoted_unit: pl.String = pa.Field(
-        isin=["per_gpu_hour", "per_instance_hour"], description="what one price_text buys"
+        isin=sorted(GPU_UNITS), description="what one price_text buys"
     )
     currency: pl.String = pa.Field(isin=["USD"], description="ISO 4217 code")
     is_verified: pl.Boolean = pa.Field(description="the marketplace vouches for the machine")

@@ -15,6 +15,7 @@ import pandera.polars as pa
 import polars as pl
 
 from methodology.errors import ParseError
+from methodology.units import FACTORS
 
 if TYPE_CHECKING:
     from polars import Datetime as UTC  # noqa: N814
@@ -26,6 +27,15 @@ METERS = ("IN", "CIN", "OUT", "BAT_IN", "BAT_OUT", "GPU_H")
 
 TENORS = ("on_demand", "spot", "community", "reserved", "other")
 """What a GPU price buys; ``on_demand``: uncommitted, not interruptible, billed per hour or less."""
+
+COUNTS = (
+    *("prompt", "completion", "reasoning", "cached", "total"),
+    *("token_share_e8", "request_share_e8", "spend_share_e8"),
+    *("gpus_available", "gpus_total", "regions_available", "stock_band"),
+)
+"""What a volume counts: tokens; a share of the day's total in parts of 1e8; GPUs that can be had
+and that there are, at one moment; regions with capacity; a stock band (0 none, 1 low, 2 medium,
+3 high). Only tokens weigh in a price index; the others are proxies that are shown."""
 
 STATUSES = ("offered", "withdrawn", "unknown")
 """``withdrawn``: the source says the offer ended. ``unknown``: it stopped giving a price."""
@@ -52,10 +62,7 @@ class Quote(_Frame):
     price_text: pl.String = pa.Field(
         nullable=True, description="the figure, verbatim; null unless status is offered"
     )
-    quoted_unit: pl.String = pa.Field(
-        isin=["per_token", "per_ktok", "per_mtok", "per_gpu_hour", "per_instance_hour"],
-        description="what one price_text buys",
-    )
+    quoted_unit: pl.String = pa.Field(isin=list(FACTORS), description="what one price_text buys")
     currency: pl.String = pa.Field(str_matches=r"^[A-Z]{3}$", description="ISO 4217 code")
     tax_included: pl.Boolean = pa.Field(nullable=True, description="null: the source does not say")
     tenor: pl.String = pa.Field(isin=list(TENORS), description="commitment; tokens: on_demand")
@@ -86,10 +93,10 @@ class Volume(_Frame):
     source: pl.String = pa.Field(description="id of the source")
     subject: pl.String = pa.Field(description="model or seller, as the source spells it")
     meter: pl.String = pa.Field(
-        isin=["prompt", "completion", "reasoning", "cached", "total"],
+        isin=list(COUNTS),
         description="what was counted; completion includes reasoning, prompt includes cached",
     )
-    quantity: pl.Int64 = pa.Field(ge=0, description="tokens")
+    quantity: pl.Int64 = pa.Field(ge=0, description="tokens, GPUs, or parts of 1e8")
     period_start: pl.Date = pa.Field(description="first day counted, UTC")
     period_end: pl.Date = pa.Field(description="day after the last one counted, UTC")
     as_of: UTC = pa.Field(description="when the source stated this figure")

@@ -22,27 +22,47 @@ MAX_RELATIVE_ERROR = Fraction(1, 10**6)
 MAX_PRICE_NANO = 10**15
 """Bound on a price in nano-units (a million per unit): keeps every product below 2**127."""
 
+HOURS_PER_MONTH = 730
+"""Hours of a month that is billed as one twelfth of a year of 8,760 hours."""
+
 FACTORS: dict[str, Fraction] = {
     "per_token": Fraction(10**6),
     "per_ktok": Fraction(10**3),
     "per_mtok": Fraction(1),
+    "cents_per_token": Fraction(10**4),
+    "cents_per_mtok": Fraction(1, 100),
+    "e4_per_mtok": Fraction(1, 10**4),
+    "e8_per_token": Fraction(1, 100),
     "per_gpu_hour": Fraction(1),
+    "per_gpu_second": Fraction(3600),
+    "cents_per_gpu_hour": Fraction(1, 100),
     "per_instance_hour": Fraction(1),
+    "cents_per_instance_hour": Fraction(1, 100),
+    "per_instance_month": Fraction(1, HOURS_PER_MONTH),
+    "per_instance_1y": Fraction(1, 12 * HOURS_PER_MONTH),
+    "per_instance_3y": Fraction(1, 36 * HOURS_PER_MONTH),
 }
 """Quoted unit to the multiplier that gives the canonical unit (per Mtok or per GPU-hour).
 
-``per_instance_hour`` is further divided by the number of GPUs in the instance.
+``cents_``, ``e4_`` and ``e8_`` count hundredths, 1e-4 and 1e-8 of the currency. Units of an
+instance (a pod, a node) are further divided by the number of its GPUs; ``_1y`` and ``_3y`` are the
+total of a term of 8,760 or 26,280 hours.
 """
 
-TOKEN_UNITS = frozenset({"per_token", "per_ktok", "per_mtok"})
-GPU_UNITS = frozenset({"per_gpu_hour", "per_instance_hour"})
+GPU_UNITS = frozenset(unit for unit in FACTORS if "gpu" in unit or "instance" in unit)
+INSTANCE_UNITS = frozenset(unit for unit in FACTORS if "instance" in unit)
+TOKEN_UNITS = frozenset(FACTORS) - GPU_UNITS
 
 _DECIMAL = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
+_TIMES = " * "
 _NEGATIVE = re.compile(r"-[0-9.]")
 
 
 def exact(text: str) -> Fraction:
     """Return the exact value of a decimal text such as ``"0.0000025"`` or ``"2.5e-06"``.
+
+    A source that states one price as a multiple of another is quoted as both figures, each
+    verbatim: ``"0.00003 * 0.1"`` is their exact product.
 
     Raises:
         PriceError: ``NEGATIVE_PRICE`` for a leading minus (``-1`` is a sentinel for "dynamic" in
@@ -51,6 +71,9 @@ def exact(text: str) -> Fraction:
     """
     if _DECIMAL.fullmatch(text):
         return Fraction(text)
+    price, times, multiple = text.partition(_TIMES)
+    if times and _DECIMAL.fullmatch(price) and _DECIMAL.fullmatch(multiple):
+        return Fraction(price) * Fraction(multiple)
     if _NEGATIVE.match(text):
         raise PriceError("NEGATIVE_PRICE", f"{text!r} is below zero; sentinels are not prices")
     raise PriceError("NOT_A_NUMBER", f"{text!r} is not a plain decimal number")
@@ -89,7 +112,7 @@ def to_nano(text: str, quoted_unit: str, gpu_count: int | None = None) -> tuple[
     Args:
         text: the source's own decimal text.
         quoted_unit: a key of :data:`FACTORS`.
-        gpu_count: GPUs in the instance, needed for ``per_instance_hour`` and only there.
+        gpu_count: GPUs in the instance, needed for :data:`INSTANCE_UNITS` and only there.
 
     Returns:
         ``(price_nano, is_inexact)``: nano-units per Mtok or per GPU-hour, zero or more.
@@ -102,7 +125,7 @@ def to_nano(text: str, quoted_unit: str, gpu_count: int | None = None) -> tuple[
     factor = FACTORS.get(quoted_unit)
     if factor is None:
         raise PriceError("UNKNOWN_UNIT", f"{quoted_unit!r} is none of {sorted(FACTORS)}")
-    if quoted_unit == "per_instance_hour":
+    if quoted_unit in INSTANCE_UNITS:
         if gpu_count is None or gpu_count < 1:
             raise PriceError("GPU_COUNT_UNKNOWN", "an instance price needs its number of GPUs")
         factor /= gpu_count

@@ -36,17 +36,17 @@ def files() -> list[Path]:
 
 def test_every_source_in_a_file_has_a_line_and_every_line_its_file() -> None:
     in_files = set().union(*(sources_in(path) for path in files()))
-    assert in_files == set(panel.SOURCES.values())
+    assert in_files == {(line.module, line.name) for line in panel.SOURCES.values()}
 
 
 def test_every_file_with_a_source_has_a_folder_of_payloads_and_the_reverse() -> None:
     folders = {path.name for path in (ROOT / "tests" / "payloads").iterdir() if any(path.iterdir())}
-    named = {module.rpartition(".")[2] for module, _ in panel.SOURCES.values()}
+    named = {line.module.rpartition(".")[2] for line in panel.SOURCES.values()}
     assert folders == named
 
 
 def test_a_file_holds_the_source_of_its_own_name() -> None:
-    mains = {i: module for i, (module, name) in panel.SOURCES.items() if name == "SOURCE"}
+    mains = {i: line.module for i, line in panel.SOURCES.items() if line.name == "SOURCE"}
     assert {i: module.rpartition(".")[2] for i, module in mains.items()} == {i: i for i in mains}
 
 
@@ -67,7 +67,7 @@ def test_only_one_file_of_the_collectors_imports_a_network_library() -> None:
 @pytest.mark.parametrize("source_id", sorted(panel.SOURCES))
 def test_a_source_says_all_it_must(source_id: str) -> None:
     source = panel.load(source_id)
-    folder = panel.SOURCES[source_id][0].split(".")[1]
+    folder = panel.SOURCES[source_id].module.split(".")[1]
     assert source.id == source_id
     assert source.kind == folder
     url = httpx.URL(source.url)
@@ -102,8 +102,8 @@ def test_a_source_that_is_not_admitted_is_refused(name: str) -> None:
 
 
 def test_a_line_that_names_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(panel.SOURCES, "wrong", ("collectors.fx.ecb", "SOURCE"))
-    monkeypatch.setitem(panel.SOURCES, "empty", ("collectors.base", "SOURCE"))
+    monkeypatch.setitem(panel.SOURCES, "wrong", panel.Line("collectors.fx.ecb"))
+    monkeypatch.setitem(panel.SOURCES, "empty", panel.Line("collectors.base"))
     for name in ("wrong", "empty"):
         with pytest.raises(ConfigError, match="the panel names"):
             panel.load(name)

@@ -19,6 +19,7 @@ import io
 import re
 import zipfile
 import zlib
+from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -192,4 +193,5 @@ SOURCE = Source(
         "application/x-zip-compressed",
         "text/csv",
     ),
+    every=timedelta(hours=5),
 )

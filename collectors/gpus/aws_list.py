@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Generator
+from datetime import timedelta
 from functools import lru_cache
 
 import polars as pl
@@ -226,6 +227,7 @@ SOURCE = Source(
     max_raw_bytes=16 * 2**30,
     max_decoded_bytes=16 * 2**30,
     deadline_seconds=3600.0,
+    every=timedelta(hours=22),
 )
 
 HISTORY = Source(
@@ -237,8 +239,10 @@ HISTORY = Source(
     tier="E4",
     code_licence="Apache-2.0",
     data_right="prices are facts, quoted with source and date",
-    terms="Extracted from dated tables in the repository's history; not fetched live",
+    terms="Extracted from dated tables in the repository's history; read 2026-11-20",
     mode="history",
+    is_live=False,
+    path="aws_list",
     content_types=("text/csv",),
     max_decoded_bytes=64 * 2**20,
 )

@@ -36,7 +36,7 @@ The number of GPUs is not stated: ``gpu_count`` is null and the reviewed mapping
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -254,6 +254,7 @@ SOURCE = Source(
     code_licence="none: no code is used",
     data_right="prices are facts, quoted with source and date",
     terms="Public API without key; USD prices are retail prices (Microsoft Learn, 2026-11-20)",
+    every=timedelta(hours=5),
 )
 
 HISTORY = Source(
@@ -265,8 +266,10 @@ HISTORY = Source(
     tier="E4",
     code_licence="Apache-2.0",
     data_right="prices are facts, quoted with source and date",
-    terms="Extracted from dated tables in the repository's history; not fetched live",
+    terms="Extracted from dated tables in the repository's history; read 2026-11-20",
     mode="history",
+    is_live=False,
+    path="azure_retail",
     content_types=("text/csv",),
     max_decoded_bytes=64 * 2**20,
 )

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -341,6 +342,7 @@ SOURCE = Source(
     max_raw_bytes=64 * 2**20,
     max_decoded_bytes=256 * 2**20,
     deadline_seconds=600.0,
+    every=timedelta(hours=22),
 )
 
 HISTORY = Source(
@@ -352,8 +354,10 @@ HISTORY = Source(
     tier="E4",
     code_licence="Apache-2.0",
     data_right="prices are facts, quoted with source and date",
-    terms="Extracted from dated tables in the repository's history; not fetched live",
+    terms="Extracted from dated tables in the repository's history; read 2026-11-20",
     mode="history",
+    is_live=False,
+    path="gcp_list",
     content_types=("text/csv",),
     max_raw_bytes=64 * 2**20,
     max_decoded_bytes=128 * 2**20,

@@ -300,4 +300,5 @@ SOURCE = Source(
     ),
     mode="history",
     auth_env="OPENROUTER_API_KEY",
+    every=timedelta(hours=5),
 )
