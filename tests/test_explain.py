@@ -7,12 +7,14 @@ import shutil
 import tarfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from index import clauses, config, explain, reading
+from index import clauses, config, explain, reading, trail
 from index.cli import app
 from index.config import Settings
+from index.explain_composite import composite_steps
 from methodology.definition import load_methodology
 from tests.test_golden import unpack
 
@@ -33,6 +35,8 @@ def test_the_sum_shown_is_the_value_published(small_ledger: Settings) -> None:
     whole = (2 * total + kept * 1000) // (2 * kept * 1000)
     assert found["value"] == f"{whole // 10**6}.{whole % 10**6:06d}"
     assert any(f"{total} / {kept}" in step["told"] for step in found["steps"])
+    (rounding,) = [s for s in found["steps"] if s["what"] == "one rounding"]
+    assert rounding["told"].endswith(f": {found['value']}")
 
 
 def test_the_blend_is_worked_from_its_parts(small_ledger: Settings) -> None:
@@ -166,3 +170,50 @@ def test_a_fixing_of_the_first_rules_is_explained_by_them(tmp_path: Path) -> Non
     assert found["rules"]["version"] == "1.0.0"
     level = next(s for s in found["steps"] if s["what"] == "level of the waterfall")
     assert level["parameters"]["waterfall.full_groups"] == "10"
+    # The parameters are those of the record's own version, not of the one in force today.
+    assert cited(tmp_path).rules.version == "1.0.0"
+
+
+def cited(out: Path) -> explain.Told:
+    ledger = reading.open_ledger(config.load(out=out))
+    return explain.read(ledger, reading.fixing_of(ledger, "GPR-H100-ANY-OD-NEO-GLB", None, None))
+
+
+def test_a_level_is_worked_from_quantities_prices_and_divisor() -> None:
+    # 2 * 0.30 + 0.5 * 4.00 = 2.60; by D = 0.0026 that is 1,000.00; at 0.36 instead of 0.30 the
+    # sum is 2.72 and the level 2.72 / 0.0026 = 1,046.153..., rounded half up.
+    rows = [
+        {"model": "a", "developer": "x", "status": "OBSERVED", "reason": None,
+         "quantity_e12": 2 * 10**12, "price_nano": 360_000_000, "weight_e8": 26_470_588},
+        {"model": "b", "developer": "y", "status": "OBSERVED", "reason": None,
+         "quantity_e12": 5 * 10**11, "price_nano": 4 * 10**9, "weight_e8": 73_529_412},
+    ]  # fmt: skip
+    record = {"value": "1046.15", "waterfall": "REDUCED", "basket_version": "b",
+              "weight_share": "1.0", "no_fix_reason": None}  # fmt: skip
+    basket = {"divisor_e15": 26 * 10**11}
+    steps = composite_steps(record, rows, basket, reading.definitions_by_id()["TKX-ALL-BLD"])
+    (level,) = [s for s in steps if s.what == "level"]
+    assert level.told.endswith(f"{272 * 10**19} / {26 * 10**11} "
+                               "(q in 1e-12, p in 1e-9, D in 1e-15) = 1046.15")  # fmt: skip
+
+
+def test_of_two_lines_alike_the_one_that_was_observed_is_shown(small_ledger: Settings) -> None:
+    ledger = reading.open_ledger(small_ledger)
+    record = reading.fixing_of(ledger, "TKR-gpt-oss-120b-BLD", None, None)
+    way = trail.Trail(ledger, record["manifest"]["sha256"], RULES)
+    found = told(small_ledger, "TKR-gpt-oss-120b-BLD")
+    row = next(r for r in found["sources"] if r["missing"] is None)
+    wanted = way.observations([row["observation_id"]])[row["observation_id"]]
+    bodies = [c for c in way._content["captures"] if c["source"] == row["source"]]
+    (quotes,) = [q for q in (way._parsed(c) for c in bodies) if q is not None]
+    mine = way._matching(quotes, wanted)
+    assert mine is not None
+    assert mine["price_text"] == row["price_text"]
+    # The same line at another price, first in the body: it is another observation.
+    twin = quotes.filter(
+        pl.col("listing_id") == mine["listing_id"],
+        pl.col("meter") == mine["meter"],
+        pl.col("capture_sha256") == mine["capture_sha256"],
+    ).with_columns(pl.lit("99").alias("price_text"))
+    assert way._matching(pl.concat([twin, quotes]), wanted) == mine
+    assert way._matching(twin, wanted) is None
