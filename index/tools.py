@@ -40,9 +40,20 @@ def doctor(
         if as_json:
             screen.json(rows)
             return
-        columns = [("source", "<"), ("provider", "<"), ("listing", "~"), ("rows", ">")]
-        cells = [[r["source"], r["provider"], r["listing_id"], str(r["rows"])] for r in rows]
+        columns = [
+            ("source", "<"), ("provider", "<"), ("listing", "~"), ("rows", ">"), ("could be", "<"),
+        ]  # fmt: skip
+        cells = [
+            [r["source"], r["provider"], r["listing_id"], str(r["rows"]), health.could_be(r)]
+            for r in rows
+        ]
         screen.grid(table(columns, cells))
+        lines = sorted({r["suggestion"]["line"] for r in rows if r["suggestion"]})
+        if lines:
+            screen.line()
+            screen.line("Lines to check against the seller's page, then to add (none is used yet):")
+            for line in lines:
+                screen.line(f"  {line}")
         screen.say(f"{len(rows):,} listings; a line in methodology/instruments/ maps one")
         return
     checks = health.examine(settings, schedule.utc_now())
