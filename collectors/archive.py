@@ -2,22 +2,23 @@
 
 ::
 
-    raw/3f/3f1c…          a body, exactly the bytes that were parsed
+    raw/3f/3f1c….zst      a body, exactly the bytes that were parsed, packed (``bodies.py``)
     raw/captures.jsonl    one line of canonical JSON a capture, in the order they were kept
     raw/.lock             taken while writing, so that two collectors cannot fork the file
 
-Bodies are stored plain, not compressed. The name is then the digest of the file itself:
-``sha256sum`` alone audits the archive, today and in ten years, no byte of a container format lies
-outside the digest, and no decompressor can be made to swell. An unchanged body costs one line, and
-a file system that compresses takes the rest.
+The name is the digest of the plain body: ``zstd -dc FILE | sha256sum`` audits it. A capture's line
+also carries the digest of the packed file (``stored``), so no byte of the container lies outside a
+digest, and the length that unpacking may not pass (``bytes``), so no file can be made to swell. An
+unchanged body costs one line.
 
 Each line of ``captures.jsonl`` carries the digest of the line before (``previous``) and its own
 (``digest``), so a changed byte, a line dropped, added or moved shows. What no file can show about
-itself is that its last lines are missing: keep :meth:`Archive.head` elsewhere (the ledger does)
-and give it back to :meth:`Archive.check`.
+itself is that its last lines are missing: keep :meth:`Archive.head` elsewhere and give it back to
+:meth:`Archive.check`.
 
 A crash leaves at most a temporary file, a body no line names, or a torn last line; the next
-:meth:`Archive.put` clears the first and the last. Nothing that was acknowledged is ever removed.
+:meth:`Archive.put` clears the first and the last. What was acknowledged is removed only by
+:meth:`Archive.expire`, which first writes a line that says so; that line stays.
 """
 
 from __future__ import annotations
@@ -26,32 +27,27 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.base import Capture
-from collectors.entries import GENESIS, Entry, digest, read_line, write_line
+from collectors.bodies import PACKED, PART, Bodies, digest, sync_directory, write_all, wrong
+from collectors.entries import GENESIS, Entry, Expiry, read_line, write_expiry, write_line
 from methodology.errors import VerificationError
 
 CAPTURES = "captures.jsonl"
+FIVE_YEARS = "five_years"
+"""The one retention class whose bodies may go: records are kept that long (IOSCO principle 18)."""
+
 _LOCK = ".lock"
-_PART = ".part-"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _five_years_before(at: datetime) -> datetime:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
+        return at.replace(year=at.year - 5)
+    except ValueError:  # 29 February
+        return at.replace(year=at.year - 5, day=28)
 
 
 class Archive:
@@ -63,16 +59,16 @@ class Archive:
     def __init__(self, directory: Path) -> None:
         self.directory = Path(directory)
         self._captures = self.directory / CAPTURES
+        self._files_of = Bodies(self.directory)
         self._known: set[tuple[str, str, datetime, str]] = set()
-        self._bodies: set[str] = set()
+        self._sizes: dict[str, int] = {}
+        self._expired: dict[str, Expiry] = {}
         self._head = GENESIS
         self._read_to = 0
 
     def path(self, sha256: str) -> Path:
         """Return where the body with this digest lies; ValueError for anything but a digest."""
-        if not _SHA256.fullmatch(sha256):
-            raise ValueError(f"{sha256[:80]!r} is not a SHA-256 in lower-case hex")
-        return self.directory / sha256[:2] / sha256
+        return self._files_of.path(sha256)
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -98,16 +94,60 @@ class Archive:
                 self._catch_up(handle)
                 if key in self._known:
                     return sha256
-                self._store(sha256, capture.body)
-                line = write_line(capture, sha256, self._head)
-                _write_all(handle, line)
-                os.fsync(handle)
-                if self._read_to == 0:
-                    _sync_directory(self.directory)
+                stored = self._store(sha256, capture.body)
+                self._append(handle, write_line(capture, sha256, self._head, stored))
             finally:
                 os.close(handle)
-            self._note(read_line(line[:-1], None), len(line))
         return sha256
+
+    def expire(
+        self, now: datetime, classes: Mapping[str, str], in_use: Container[str]
+    ) -> list[str]:
+        """Remove what may go; return the digests of the bodies removed, sorted.
+
+        A body goes when every source that gave it is of class ``five_years`` and the newest of its
+        captures is older than that. Its lines stay, and a line that says when it went is on disk
+        before the body is touched, so that a crash between the two leaves a body too many and
+        never one too few; the next call removes it.
+
+        Args:
+            now: aware; what is older than five years of the calendar before it may go.
+            classes: retention class by source id; a source without one is kept.
+            in_use: digests that a published record cites; these are never removed.
+
+        Raises:
+            VerificationError: what is stored has been changed; nothing is removed.
+        """
+        if not self._captures.exists():
+            return []
+        limit = _five_years_before(now)
+        removed: list[str] = []
+        with self._locked():
+            handle = os.open(self._captures, os.O_RDWR | os.O_APPEND)
+            try:
+                self._catch_up(handle)
+                kept = {
+                    sha256
+                    for source, _, fetched_at, sha256 in self._known
+                    if classes.get(source) != FIVE_YEARS or fetched_at >= limit
+                }
+                for sha256 in sorted({key[3] for key in self._known} - kept):
+                    if sha256 not in in_use:
+                        line = write_expiry(sha256, FIVE_YEARS, now, self._head)
+                        self._append(handle, line)
+                        removed.append(sha256)
+            finally:
+                os.close(handle)
+            for sha256 in self._expired:
+                self._files_of.remove(sha256)
+        return removed
+
+    def _append(self, handle: int, line: bytes) -> None:
+        write_all(handle, line)
+        os.fsync(handle)
+        if self._read_to == 0:
+            sync_directory(self.directory)
+        self._note(read_line(line[:-1], None), len(line))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -118,10 +158,16 @@ class Archive:
         finally:
             os.close(handle)
 
-    def _note(self, entry: Entry, size: int) -> None:
-        self._known.add(entry.key)
-        self._bodies.add(entry.sha256)
-        self._head = entry.digest
+    def _note(self, item: Entry | Expiry, size: int) -> None:
+        if isinstance(item, Entry):
+            self._known.add(item.key)
+            self._sizes[item.sha256] = item.size
+            self._expired.pop(item.sha256, None)
+        else:
+            self._known = {key for key in self._known if key[3] != item.sha256}
+            self._sizes.pop(item.sha256, None)
+            self._expired[item.sha256] = item
+        self._head = item.digest
         self._read_to += size
 
     def _catch_up(self, handle: int) -> None:
@@ -132,7 +178,7 @@ class Archive:
         if size < self._read_to:
             raise self._changed("is shorter than it was")
         if self._read_to == 0:
-            for stray in self.directory.glob(f"*/{_PART}*"):
+            for stray in self.directory.glob(f"*/{PART}*"):
                 stray.unlink()
         tail = os.pread(handle, size - self._read_to, self._read_to)
         *lines, torn = tail.split(b"\n")
@@ -154,7 +200,7 @@ class Archive:
                 # lost in the crash. Only the last is ours to mend, and it leaves the length alone.
                 if length < len(torn):
                     raise self._changed("ends in a whole line whose newline was changed")
-                _write_all(handle, b"\n")
+                write_all(handle, b"\n")
                 os.fsync(handle)
                 self._note(read_line(torn, None), len(torn) + 1)
                 return
@@ -167,57 +213,53 @@ class Archive:
             "file from a backup or a witness."
         )
 
-    def _store(self, sha256: str, body: bytes) -> None:
-        path = self.path(sha256)
-        if path.exists():
-            self.get(sha256)
-            if sha256 in self._bodies:
-                return
+    def _store(self, sha256: str, body: bytes) -> str | None:
+        """Make sure of a body; return the digest of its packed file, None if it lies plain."""
+        if not self.path(sha256).exists():
+            return self._files_of.write(sha256, body)
+        _, stored = self._files_of.read(sha256, len(body))
+        if sha256 not in self._sizes:
             # Written by a put that never got to its line: make sure of it before naming it.
-            self._sync_body(path)
-            return
-        if not path.parent.exists():
-            path.parent.mkdir()
-            _sync_directory(self.directory)
-        part = path.with_name(f"{_PART}{os.getpid()}")
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o444)
-        try:
-            _write_all(handle, body)
-            os.fsync(handle)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(handle)
-        part.rename(path)
-        _sync_directory(path.parent)
-
-    @staticmethod
-    def _sync_body(path: Path) -> None:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        _sync_directory(path.parent)
+            self._files_of.sync(sha256)
+        return stored
 
     # --- reading -------------------------------------------------------------------------------
 
-    def get(self, sha256: str) -> bytes:
+    def get(self, sha256: str, size: int | None = None) -> bytes:
         """Return the body with this digest, verified.
 
+        ``size`` is the length its line states; without it the lines are read for it.
+
         Raises:
-            VerificationError: there is none, or its bytes are no longer those of its name.
+            VerificationError: there is none, it expired, or its bytes are no longer those of its
+                name.
             ValueError: not a digest.
         """
-        path = self.path(sha256)
-        try:
-            body = path.read_bytes()
-        except FileNotFoundError as problem:
-            raise VerificationError(f"{path}: no such body; restore it from a copy") from problem
-        if digest(body) != sha256:
-            raise VerificationError(f"{path}: its bytes were changed; restore it from a copy")
-        return body
+        if size is None and self.path(sha256).name.endswith(PACKED):
+            size = self._size_of(sha256)
+        if not self.path(sha256).is_file():
+            gone = self.expired().get(sha256)
+            if gone is not None:
+                raise VerificationError(f"{self.path(sha256)}: {gone.told}")
+        return self._files_of.read(sha256, size)[0]
+
+    def _size_of(self, sha256: str) -> int | None:
+        """Return the length that a line states for a body; None when no line names it."""
+        if sha256 not in self._sizes:
+            self._sizes |= {
+                item.sha256: item.size for _, item in self._lines() if isinstance(item, Entry)
+            }
+        return self._sizes.get(sha256)
+
+    def expired(self) -> dict[str, Expiry]:
+        """Return the bodies that were removed because their class allows it, by digest."""
+        found: dict[str, Expiry] = {}
+        for _, item in self._lines():
+            if isinstance(item, Expiry):
+                found[item.sha256] = item
+            elif isinstance(item, Entry):
+                found.pop(item.sha256, None)
+        return found
 
     def entries(self, source: str | None = None) -> list[Entry]:
         """Return the captures without their bodies, by time, source, URL and digest.
@@ -231,7 +273,7 @@ class Archive:
         for number, item in self._lines():
             if isinstance(item, str):
                 raise VerificationError(f"{self._captures}: line {number}: {item}")
-            if source is None or item.source == source:
+            if isinstance(item, Entry) and source in (None, item.source):
                 found.append(item)
         return sorted(found, key=lambda one: (one.fetched_at, one.source, one.url, one.sha256))
 
@@ -250,7 +292,7 @@ class Archive:
         return Capture(
             source=entry.source,
             url=entry.url,
-            body=self.get(entry.sha256),
+            body=self.get(entry.sha256, entry.size),
             fetched_at=entry.fetched_at,
             status=entry.status,
             headers=entry.headers,
@@ -268,7 +310,7 @@ class Archive:
     def orphans(self) -> list[Path]:
         """Return bodies that no line names: a put was interrupted, or a line is gone."""
         named = {item.sha256 for _, item in self._lines() if isinstance(item, Entry)}
-        return [path for path in self._files() if path.name not in named]
+        return [path for path in self._files() if self._files_of.name_of(path) not in named]
 
     def check(self, known_head: str | None = None) -> list[tuple[Path, str]]:
         """Return every problem as (file, what is wrong); an empty list means all is as written.
@@ -277,36 +319,42 @@ class Archive:
         lines cut off the end show too.
         """
         problems: list[tuple[Path, str]] = []
-        named: dict[str, int] = {}
+        named: dict[str, tuple[int, set[str]]] = {}
         heads = {GENESIS}
         for number, item in self._lines(torn=True):
             if isinstance(item, str):
                 problems.append((self._captures, f"line {number}: {item}"))
+                continue
+            heads.add(item.digest)
+            if isinstance(item, Expiry):
+                named.pop(item.sha256, None)
             else:
-                heads.add(item.digest)
-                named[item.sha256] = item.size
+                _, stored = named.get(item.sha256, (0, set()))
+                named[item.sha256] = (item.size, stored | ({item.stored} if item.stored else set()))
         if known_head is not None and known_head not in heads:
             problems.append((self._captures, f"no line has the known digest {known_head}"))
+        held = set()
         for path in self._files():
-            if path.parent.name != path.name[:2] or not _SHA256.fullmatch(path.name):
+            sha256 = self._files_of.name_of(path)
+            if sha256 is None:
                 problems.append((path, "not a body of this archive"))
                 continue
-            body = path.read_bytes()
-            size = named.pop(path.name, None)
-            if digest(body) != path.name:
-                problems.append((path, "its bytes are not those of its name"))
-            elif size is not None and size != len(body):
-                problems.append((path, f"{len(body)} bytes, its line says {size}"))
-        problems += [(self.path(sha256), "a line names it, but it is gone") for sha256 in named]
+            held.add(sha256)
+            size, stored = named.get(sha256, (None, set()))
+            fault = wrong(path, sha256, size, stored)
+            problems += [(path, fault)] if fault else []
+        problems += [
+            (self.path(sha256), "a line names it, but it is gone") for sha256 in set(named) - held
+        ]
         return sorted(problems)
 
     def _files(self) -> list[Path]:
         """Return the files that are or pretend to be bodies; leftovers of a crash are neither."""
         ours = {self._captures, self.directory / _LOCK}
         found = (path for path in self.directory.rglob("*") if not path.is_dir())
-        return sorted(p for p in found if p not in ours and not p.name.startswith(_PART))
+        return sorted(p for p in found if p not in ours and not p.name.startswith(PART))
 
-    def _lines(self, torn: bool = False) -> Iterator[tuple[int, Entry | str]]:
+    def _lines(self, torn: bool = False) -> Iterator[tuple[int, Entry | Expiry | str]]:
         """Yield (line number, entry or what is wrong with it); ``torn`` also tells of a tail."""
         try:
             file = self._captures.open("rb")

@@ -202,18 +202,24 @@ def _log(settings: Settings) -> Iterator[Check]:
 
 
 def _archive(settings: Settings) -> Iterator[Check]:
-    entries = Archive(settings.raw).entries()
+    archive = Archive(settings.raw)
+    entries = archive.entries()
     if not entries:
         return
-    lost = [e for e in entries if not Archive(settings.raw).path(e.sha256).is_file()]
+    expired = archive.expired()
+    lost = [e for e in entries if e.sha256 not in expired and not archive.path(e.sha256).is_file()]
     if lost:
         yield Check(
             "archive", "bad", f"{lost[0].source}: body {lost[0].sha256} is gone",
             "restore it from a backup",
         )  # fmt: skip
         return
-    bodies = len({e.sha256 for e in entries})
-    yield Check("archive", "ok", f"{len(entries)} captures, {bodies} bodies")
+    bodies = len({e.sha256 for e in entries} - set(expired))
+    told = f"{len(entries)} captures, {bodies} bodies"
+    if expired:
+        last = max(one.expired_at for one in expired.values())
+        told += f"; {len(expired)} expired as their class allows, last on {last:%Y-%m-%d}"
+    yield Check("archive", "ok", told)
 
 
 def _bundle(settings: Settings) -> Iterator[Check]:

@@ -83,7 +83,9 @@ class Trail:
                 "quoted_unit": quote["quoted_unit"],
                 "currency": quote["currency"],
                 "seller": quote["provider"],
-                "line": _line(path.read_bytes(), quote) if self._is_table(row) else None,
+                "line": _line(self._archive.get(row["body_sha256"]), quote)
+                if self._is_table(row)
+                else None,
                 "missing": None,
             }
             return told
@@ -103,8 +105,8 @@ class Trail:
             if c["source"] == source
         }
         lines = {
-            str(path): path.read_text("utf-8", "replace").splitlines()
-            for path in files.values()
+            str(path): self._archive.get(sha256).decode("utf-8", "replace").splitlines()
+            for sha256, path in files.items()
             if path.is_file()
         }
         return [{**row, **_stated(row, lines)} for row in mine]

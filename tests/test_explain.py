@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import zstandard
 from typer.testing import CliRunner
 
 from index import clauses, config, explain, reading, trail
@@ -20,6 +21,11 @@ from tests.test_golden import unpack
 
 RULES = load_methodology()
 GOLDEN = Path(__file__).parent / "golden" / "1.0.0" / "ledger.tar.xz"
+
+
+def archived(file: str) -> str:
+    """Return the text of a file of the archive, which is packed."""
+    return zstandard.ZstdDecompressor().decompress(Path(file).read_bytes()).decode("utf-8")
 
 
 def told(settings: Settings, index_id: str) -> dict[str, object]:
@@ -53,7 +59,7 @@ def test_the_source_line_holds_the_price(small_ledger: Settings) -> None:
     assert rows["coreweave"]["price_text"] == "6.155"
     for row in rows.values():
         assert row["missing"] is None
-        line = Path(row["file"]).read_text("utf-8").splitlines()[row["line"] - 1].split(",")
+        line = archived(row["file"]).splitlines()[row["line"] - 1].split(",")
         assert row["price_text"] in line
         assert row["listing_id"] in line
         assert row["body_sha256"] in line
@@ -157,7 +163,7 @@ def test_a_spread_is_worked_from_its_legs(small_ledger: Settings) -> None:
 def test_a_disclosed_figure_is_followed_to_its_line(small_ledger: Settings) -> None:
     found = told(small_ledger, "USE-CN-DISCLOSED")
     (row,) = found["volumes"]
-    line = Path(row["file"]).read_text("utf-8").splitlines()[row["line"] - 1]
+    line = archived(row["file"]).splitlines()[row["line"] - 1]
     # 140 trillion a day in March 2026, 31 days.
     assert str(140 * 10**12 * 31) in line
     assert [s["clause"] for s in found["steps"]] == ["20.4", "20.4"]
