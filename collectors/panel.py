@@ -31,11 +31,23 @@ class Line(NamedTuple):
 
 SOURCES: dict[str, Line] = {
     # prices of tokens
+    "chutes": Line("collectors.tokens.chutes"),
+    "deepinfra": Line("collectors.tokens.deepinfra"),
+    "fireworks": Line("collectors.tokens.fireworks"),
     "genai_prices": Line("collectors.tokens.genai_prices", proven_on="2026-11-19"),
+    "groq": Line("collectors.tokens.groq"),
+    "huggingface_router": Line("collectors.tokens.huggingface_router"),
+    "kilo": Line("collectors.tokens.kilo"),
     "litellm": Line("collectors.tokens.litellm", proven_on="2026-11-19"),
     "models_dev": Line("collectors.tokens.models_dev", proven_on="2026-08-12"),
+    "novita": Line("collectors.tokens.novita"),
     "openrouter_endpoints": Line("collectors.tokens.openrouter_endpoints", proven_on="2026-08-08"),
     "openrouter_models": Line("collectors.tokens.openrouter_models", proven_on="2026-08-22"),
+    "openrouter_providers": Line("collectors.tokens.openrouter_providers"),
+    "poe": Line("collectors.tokens.poe"),
+    "requesty": Line("collectors.tokens.requesty"),
+    "together": Line("collectors.tokens.together"),
+    "vercel_gateway": Line("collectors.tokens.vercel_gateway"),
     # prices of GPU-hours
     "aws_history": Line("collectors.gpus.aws_list", "HISTORY", "2026-07-20"),
     "aws_list": Line("collectors.gpus.aws_list"),

@@ -38,10 +38,23 @@ LISTING_SOURCES = (
     "openrouter_models",
     "openrouter_endpoints",
     "openrouter_activity",
+    "chutes",
+    "deepinfra",
+    "fireworks",
+    "groq",
+    "huggingface_router",
+    "kilo",
+    "novita",
+    "poe",
+    "requesty",
+    "together",
+    "vercel_gateway",
 )
 """Sources whose listing ids ``models.toml`` may name."""
 
-SPELLING_SOURCES = ("models_dev", "litellm", "genai_prices", "openrouter_endpoints")
+SPELLING_SOURCES = tuple(
+    s for s in LISTING_SOURCES if s not in ("openrouter_models", "openrouter_activity")
+)
 """Sources whose spellings of sellers ``providers.toml`` may name."""
 
 
