@@ -15,6 +15,7 @@ import io
 from collections.abc import Mapping
 
 import polars as pl
+from pyarrow import ArrowException, parquet
 from polars.exceptions import PolarsError
 
 from collectors.base import Capture, Parsed
@@ -37,8 +38,13 @@ def read_table(capture: Capture, columns: Mapping[str, pl.DataType]) -> pl.DataF
         ParseError: ``NOT_PARQUET``, or ``SHAPE`` for a missing column or another type.
     """
     try:
-        table = pl.read_parquet(io.BytesIO(capture.body))
-    except (PolarsError, OSError, ValueError) as error:
+        # Arrow's reader raises on a damaged file; the one in Polars 2.1 can panic, and a panic
+        # is no Exception: it would end the whole run instead of this source. Arrow looks at the
+        # bytes of texts only when asked to, and Polars trusts it.
+        columnar = parquet.read_table(io.BytesIO(capture.body))
+        columnar.validate(full=True)
+        table = pl.DataFrame(columnar)
+    except (ArrowException, PolarsError, OSError, ValueError) as error:
         raise ParseError(capture.source, "NOT_PARQUET", f"{capture.url}: {error}") from error
     for name, dtype in columns.items():
         found = table.schema.get(name)

@@ -156,7 +156,7 @@ def read_captures(
         if progress:
             progress(capture.source)
         try:
-            parts.append(_validated(parse_capture(capture), capture))
+            parts.append(validated(parse_capture(capture), capture))
             used.append(capture)
         except SourceError as error:
             failures.append(
@@ -217,7 +217,12 @@ def _newest(rows: pl.DataFrame, keys: list[str], figure: str) -> tuple[pl.DataFr
     return ranked.filter("_last").select(rows.columns), refused
 
 
-def _validated(parsed: Parsed, capture: Capture) -> Parsed:
+def validated(parsed: Parsed, capture: Capture) -> Parsed:
+    """Return what was parsed when every frame of it satisfies its model.
+
+    Raises:
+        ParseError: ``SCHEMA``; it names the source, the column and the first offending values.
+    """
     pairs = (
         (schemas.Quote, parsed.quotes),
         (schemas.Volume, parsed.volumes),

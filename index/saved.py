@@ -59,9 +59,7 @@ def read(source_id: str, file: Path, fetched_at: datetime | None) -> Reading:
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}; name a saved body") from error
     capture = Capture(source.id, file.name, body, fetched_at or written)
-    module = importlib.import_module(panel.SOURCES[source_id][0])
-    found: list[tuple[str, Callable[[Capture], Parsed]]] = [("parse", source.parse)]
-    found += [(name, getattr(module, name)) for name in OTHERS if hasattr(module, name)]
+    found = parsers(source_id)
     if body[:4] == b"PAR1":
         found.sort(key=lambda item: item[0] != "parse_history")
     first: ParseError | None = None
@@ -73,6 +71,14 @@ def read(source_id: str, file: Path, fetched_at: datetime | None) -> Reading:
     if first is None:
         raise UsageError(f"{source_id}: has no parser")
     raise first
+
+
+def parsers(source_id: str) -> list[tuple[str, Callable[[Capture], Parsed]]]:
+    """Return a source's own parser, then those of :data:`OTHERS` that stand in the same file."""
+    line = panel.SOURCES[source_id]
+    module = importlib.import_module(line.module)
+    found: list[tuple[str, Callable[[Capture], Parsed]]] = [("parse", panel.load(source_id).parse)]
+    return found + [(name, getattr(module, name)) for name in OTHERS if hasattr(module, name)]
 
 
 def _plain(body: bytes, file: Path) -> bytes:

@@ -29,6 +29,7 @@ from polars.exceptions import PolarsError
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.changes import rejection_frame
 from collectors.rows import shape_error
+from collectors.times import days
 from methodology import schemas
 from methodology.errors import ParseError
 
@@ -118,7 +119,7 @@ def _read_xml(capture: Capture) -> pl.DataFrame:
 
 def _rates(capture: Capture, cells: pl.DataFrame) -> Parsed:
     cells = cells.with_columns(
-        pl.col("day").str.to_date("%Y-%m-%d", strict=False).alias("ref_date"),
+        days(pl.col("day")).alias("ref_date"),
         pl.col("rate_text").str.strip_chars().alias("rate_text"),
     ).with_columns(
         pl.when(pl.col("rate_text") == "N/A")

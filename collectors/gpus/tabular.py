@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from collectors.base import Capture, Parsed
+from collectors.times import days
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 
@@ -86,7 +87,7 @@ def detail_of(error: PriceError) -> str:
 
 def day_utc(column: str) -> pl.Expr:
     """Return an ISO date column as the first moment of that day in UTC, null when it is no date."""
-    return pl.col(column).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    return days(pl.col(column)).cast(pl.Datetime("us"))
 
 
 def refuse_duplicates(rows: pl.DataFrame, key: Sequence[str], price: str) -> pl.DataFrame:

@@ -37,6 +37,7 @@ from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.changes import field_refusals, parse_changes, read_table
 from collectors.rows import Repeated, Rows, is_name, load_json_with_repeats, shape_error
+from collectors.times import moments
 
 METERS = {
     "input_cost_per_token": "IN",
@@ -157,7 +158,7 @@ def parse_history(capture: Capture) -> Parsed:
     """
     table = read_table(capture, _COLUMNS)
     known = table["status"].is_in(["ok", "deleted"])
-    times = table["snapshot_at"].str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False)
+    times = table.select(moments(pl.col("snapshot_at"), "%Y-%m-%dT%H:%M:%SZ")).to_series()
     if times.null_count() or not known.all():
         raise shape_error(capture, "a snapshot_at or status is none of those documented")
     deleted = pl.col("status") == "deleted"

@@ -36,6 +36,7 @@ from polars.exceptions import PolarsError
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.rows import Rows, is_name, load_json, shape_error
+from collectors.times import moments
 from collectors.tokens.openrouter_models import pricing_rows, variant_reason
 from methodology import schemas
 from methodology.errors import ParseError, UsageError
@@ -160,12 +161,11 @@ def parse_panel_csv(capture: Capture) -> Parsed:
     missing = sorted(_PANEL_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
-    times = table["scraped_at"].str.to_datetime("%Y-%m-%dT%H:%M:%S%z", strict=False)
+    times = table.select(moments(pl.col("scraped_at"), "%Y-%m-%dT%H:%M:%S%z")).to_series()
     if times.null_count():
         raise shape_error(capture, "scraped_at is not an ISO time with an offset")
-    naive = times.dt.replace_time_zone(None)  # an offset has become UTC while reading
     rows = Rows(capture, "per_token")
-    for row, observed_at in zip(table.iter_rows(named=True), naive.to_list(), strict=True):
+    for row, observed_at in zip(table.iter_rows(named=True), times.to_list(), strict=True):
         rows.observed_at = observed_at
         pricing = {
             field.replace("cache_", "input_cache_"): row[f"price_{field}"]

@@ -37,6 +37,7 @@ from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.changes import rejection_frame
 from collectors.rows import load_json, shape_error
+from collectors.times import days, moments
 from methodology import schemas
 from methodology.errors import ParseError
 
@@ -91,11 +92,8 @@ def _parse_hosts(capture: Capture) -> Parsed:
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
     rows = table.with_columns(
-        pl.col("scrape_date").str.to_date("%Y-%m-%d", strict=False).alias("day"),
-        pl.col("scraped_at")
-        .str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
-        .dt.replace_time_zone(None)
-        .alias("as_of"),
+        days(pl.col("scrape_date")).alias("day"),
+        moments(pl.col("scraped_at"), "%Y-%m-%dT%H:%M:%S%z").alias("as_of"),
     )
     if rows["day"].null_count() or rows["as_of"].null_count() or rows["model_slug"].null_count():
         raise shape_error(capture, "a row without model_slug, scrape_date or scraped_at")
@@ -219,11 +217,8 @@ def _parse_table(capture: Capture) -> Parsed:
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
     rows = table.with_columns(
-        pl.col("date").str.to_date("%Y-%m-%d", strict=False).alias("day"),
-        pl.col("last_scraped_at")
-        .str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
-        .dt.replace_time_zone(None)  # an offset has become UTC while reading
-        .alias("as_of"),
+        days(pl.col("date")).alias("day"),
+        moments(pl.col("last_scraped_at"), "%Y-%m-%dT%H:%M:%S%z").alias("as_of"),
         *(
             pl.when(pl.col(name).str.contains(r"^[0-9]{1,18}$"))
             .then(pl.col(name))
