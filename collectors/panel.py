@@ -31,6 +31,9 @@ class Line(NamedTuple):
 
 SOURCES: dict[str, Line] = {
     # prices of tokens
+    "aws_bedrock": Line("collectors.tokens.aws_bedrock"),
+    "azure_openai": Line("collectors.tokens.azure_openai"),
+    "catwalk": Line("collectors.tokens.catwalk"),
     "chutes": Line("collectors.tokens.chutes"),
     "deepinfra": Line("collectors.tokens.deepinfra"),
     "fireworks": Line("collectors.tokens.fireworks"),
@@ -39,13 +42,18 @@ SOURCES: dict[str, Line] = {
     "huggingface_router": Line("collectors.tokens.huggingface_router"),
     "kilo": Line("collectors.tokens.kilo"),
     "litellm": Line("collectors.tokens.litellm", proven_on="2026-11-19"),
+    "llmabacus": Line("collectors.tokens.llmabacus"),
+    "lobehub_cny": Line("collectors.tokens.lobehub_cny", proven_on="2026-09-27"),
+    "modelpricewatch": Line("collectors.tokens.modelpricewatch"),
     "models_dev": Line("collectors.tokens.models_dev", proven_on="2026-08-12"),
     "novita": Line("collectors.tokens.novita"),
+    "oneapi_cny": Line("collectors.tokens.oneapi_cny", proven_on="2025-02-16"),
     "openrouter_endpoints": Line("collectors.tokens.openrouter_endpoints", proven_on="2026-08-08"),
     "openrouter_models": Line("collectors.tokens.openrouter_models", proven_on="2026-08-22"),
     "openrouter_providers": Line("collectors.tokens.openrouter_providers"),
     "poe": Line("collectors.tokens.poe"),
     "requesty": Line("collectors.tokens.requesty"),
+    "simonw_llm_prices": Line("collectors.tokens.simonw_llm_prices"),
     "together": Line("collectors.tokens.together"),
     "vercel_gateway": Line("collectors.tokens.vercel_gateway"),
     # prices of GPU-hours
@@ -57,8 +65,19 @@ SOURCES: dict[str, Line] = {
     "gcp_list": Line("collectors.gpus.gcp_list"),
     "gpurentalprices": Line("collectors.gpus.gpurentalprices", proven_on="2026-08-22"),
     # volumes
+    "disclosures": Line("collectors.volumes.disclosures", proven_on="2026-11-20"),
     "openrouter_activity": Line("collectors.volumes.openrouter_activity", proven_on="2026-08-08"),
+    "openrouter_effective_pricing": Line(
+        "collectors.volumes.openrouter_effective_pricing", proven_on="2026-08-07"
+    ),
+    "openrouter_rankings_month": Line("collectors.volumes.openrouter_rankings_month"),
+    "openrouter_rankings_scrape": Line(
+        "collectors.volumes.openrouter_rankings_scrape", proven_on="2026-05-16"
+    ),
+    "openrouter_token_mix": Line("collectors.volumes.openrouter_token_mix", proven_on="2026-05-11"),
+    "vercel_leaderboard": Line("collectors.volumes.vercel_leaderboard"),
     # exchange rates
+    "cfets": Line("collectors.fx.cfets"),
     "ecb": Line("collectors.fx.ecb", proven_on="2026-10-30"),
 }
 """Every admitted source by id, grouped by kind and sorted within."""
