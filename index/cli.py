@@ -126,10 +126,11 @@ def run(
             from index import pipeline
 
             report = pipeline.run_bundled(settings, bars.tell)
-        from index import projections
+        from index import metrics, projections, schedule
 
         if report.appended or not projections.is_current(settings):
             projections.rebuild(settings, bars.tell)
+        metrics.write(settings, schedule.utc_now())
     if as_json:
         screen.json({**vars(report), "is_nothing_due": report.is_nothing_due})
     else:

@@ -172,7 +172,7 @@ def schedule(
         for session, at in due.items():
             screen.line(f"next {session} print due {at}")
         return
-    from index import liverun
+    from index import liverun, metrics
     from index.reading import failures_by_source
 
     def say(stage: str, what: str) -> None:
@@ -180,6 +180,7 @@ def schedule(
 
     def wake(settings: Any, at: Any) -> None:
         report = liverun.run_due(settings, at)
+        metrics.write(settings, at)
         if report.appended:
             from index import projections
 
