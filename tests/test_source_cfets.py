@@ -98,6 +98,14 @@ def test_a_day_given_twice_counts_once() -> None:
     assert found.rejections["reason"].to_list() == ["DUPLICATE_ROW"]
 
 
+def test_a_rate_of_a_day_that_has_not_begun_in_beijing_is_refused() -> None:
+    # fetched on 2026-10-03 at 00:00 UTC, 08:00 in Beijing
+    body = answer(on("2026-10-04", "6.7"), on("2026-10-03", "6.8"))
+    found = parse(capture(body))
+    assert found.rates["rate_text"].to_list() == ["6.8"]
+    assert found.rejections["reason"].to_list() == ["SEEN_IN_FUTURE"]
+
+
 def test_a_week_of_holidays_has_no_rate_and_is_no_fault() -> None:
     assert parse(capture(answer())).seen == 0
 

@@ -63,6 +63,7 @@ FAULTS = {
     "another unit": (listed(GOOGLE.replace("trillion", "many")), "UNKNOWN_UNIT"),
     "other columns": (b"who,date\nGoogle,2024-05\n", "SHAPE"),
     "a row with a field too many": (listed(GOOGLE + ",x"), "SHAPE"),
+    "no statement": (HEAD.encode(), "SHAPE"),
     "html": (b"<html></html>", "SHAPE"),
     "empty": (b"", "SHAPE"),
     "another encoding": (HEAD.encode("utf-16"), "NOT_CSV"),

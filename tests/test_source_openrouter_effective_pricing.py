@@ -98,6 +98,7 @@ REFUSED = {
     "a decimal": (line(tokens="5.5"), "NOT_A_COUNT"),
     "no count": (line(tokens=""), "NOT_A_COUNT"),
     "below zero": (line(tokens="-5"), "NOT_A_COUNT"),
+    "a day after its scrape": (line(day="2026-08-08"), "SEEN_IN_FUTURE"),
 }
 
 

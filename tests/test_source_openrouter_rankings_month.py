@@ -107,6 +107,7 @@ HOSTILE = {
     "a slug that is a number": month(row(model_permaslug=5)),
     "used before the thirty days began": month(row(), row(date="2026-07-05 00:00:00")),
     "a row that is a word": month("x"),
+    "a day in another form": month(row(date="20260804")),
 }
 
 

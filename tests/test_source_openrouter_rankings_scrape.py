@@ -110,6 +110,7 @@ HOSTILE = {
     "a list": (b"[]", "SHAPE"),
     "no time": (page(row(), at=None), "SHAPE"),
     "a time without a zone": (page(row(), at="2026-04-07T00:00:00"), "SHAPE"),
+    "a time after it was fetched": (page(row(), at="2026-11-21T00:00:00Z"), "SHAPE"),
     "a page that was rebuilt": (page(), "EMPTY"),
     "a model without an id": (page({"tokens": 5}), "SHAPE"),
     "a share of nothing": (page(row(share_pct=0)), "SHAPE"),

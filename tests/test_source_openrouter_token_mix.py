@@ -111,6 +111,7 @@ HOSTILE = {
     "no models": week(),
     "no date": week(row(), date=None),
     "no such day": week(row(), date="2026-02-30"),
+    "a week that is not over": week(row(), date="2026-11-21"),
     "a sum that the models do not make": week(row(), total_tokens=101),
     "a model without a slug": week({"total_tokens": 5}),
     "a model without tokens": week({"slug": "a/b"}),

@@ -89,6 +89,7 @@ def parse(capture: Capture) -> Parsed:
 
     Rejections: ``NOT_QUOTED`` once per pair (days with ``---``, counted), ``NOT_A_RATE`` per value
     that is neither a positive decimal nor ``---``, ``DUPLICATE_ROW`` for a day given again,
+    ``SEEN_IN_FUTURE`` for a day that has not begun in Beijing,
     ``UNKNOWN_UNIT`` once per pair that is not per one unit.
 
     Raises:
@@ -109,6 +110,7 @@ def parse(capture: Capture) -> Parsed:
     rates: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
     seen: set[tuple[str, date]] = set()
+    today = (capture.observed_at + _BEIJING).date()
     for label, days in _cells(capture, labels, records).items():
         pair = _PAIR.fullmatch(label)
         if pair is None or pair[1]:
@@ -123,6 +125,7 @@ def parse(capture: Capture) -> Parsed:
             if text == "---":
                 continue
             reason = None if is_name(text) and _RATE.fullmatch(text) else "NOT_A_RATE"
+            reason = reason or ("SEEN_IN_FUTURE" if day > today else None)
             reason = reason or ("DUPLICATE_ROW" if (label, day) in seen else None)
             if reason:
                 refused.append(rejection(capture, "", label, reason, f"{text!r:.60} on {day}"))

@@ -156,6 +156,8 @@ def _listed(capture: Capture) -> list[dict[str, str]]:
         raise ParseError(ID, "NOT_CSV", f"{capture.url}: {error}") from error
     if not rows or tuple(rows[0]) != COLUMNS:
         raise shape_error(capture, f"columns are {rows[:1]!r:.200}, expected {COLUMNS}")
+    if len(rows) == 1:
+        raise shape_error(capture, "no statement in the list")
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(COLUMNS):
             raise shape_error(capture, f"line {number} has {len(row)} fields")

@@ -58,7 +58,7 @@ def parse(capture: Capture) -> Parsed:
     """Return one Volume row per model and host that served standard traffic, in tokens.
 
     Rejections, one per row: ``NO_HOST``, ``FREE_VARIANT``, ``VARIANT_NOT_STANDARD``,
-    ``NOT_A_COUNT``, ``DUPLICATE_ROW``.
+    ``NOT_A_COUNT``, ``SEEN_IN_FUTURE`` (a day after the scrape), ``DUPLICATE_ROW``.
 
     Raises:
         ParseError: ``NOT_CSV`` or ``SHAPE``.
@@ -128,6 +128,8 @@ def _rows(capture: Capture) -> pl.DataFrame:
         .then(pl.lit("VARIANT_NOT_STANDARD"))
         .when(~pl.col("total_tokens").str.contains(r"^[0-9]{1,18}$"))
         .then(pl.lit("NOT_A_COUNT"))
+        .when(pl.col("day") > pl.col("as_of").dt.date())
+        .then(pl.lit("SEEN_IN_FUTURE"))
         .when(~pl.struct("subject", "variant", "day").is_first_distinct())
         .then(pl.lit("DUPLICATE_ROW"))
         .alias("reason")

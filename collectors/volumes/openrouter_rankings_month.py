@@ -70,7 +70,7 @@ def parse(capture: Capture) -> Parsed:
                 capture, f"{slug!r} was last used on {day}, before the {WINDOW_DAYS} days to {end}"
             )
         reason = None if is_over else "PARTIAL_DAY"
-        reason = variant_refusal(variant) or (reason if slug else "NOT_A_LISTING")
+        reason = variant_refusal(variant) or (reason if slug.strip() else "NOT_A_LISTING")
         if reason:
             out.reject(f"{slug}:{variant}", reason, f"{start}/{end} as of {capture.observed_at}")
             continue

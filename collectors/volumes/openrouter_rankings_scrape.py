@@ -66,6 +66,8 @@ def parse(capture: Capture) -> Parsed:
     if not isinstance(models, list) or not isinstance(meta, dict):
         raise shape_error(capture, "no 'models' and 'meta'")
     as_of = _time(capture, meta.get("fetched_at"))
+    if as_of > capture.observed_at:
+        raise shape_error(capture, f"meta.fetched_at {as_of} is after it was fetched")
     if not models:
         raise ParseError(
             ID, "EMPTY", f"{capture.url}: no model in the chart of {as_of}; the page was rebuilt"

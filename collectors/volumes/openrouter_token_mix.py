@@ -69,6 +69,8 @@ def parse(capture: Capture) -> Parsed:
         end = day_of(body.get("date"))
     except ValueError as error:
         raise shape_error(capture, f"date is {body.get('date')!r:.60}") from error
+    if end > capture.observed_at.date():
+        raise shape_error(capture, f"date {end} is after the day it was fetched")
     totals = [_total(capture, row) for row in models]
     if all(is_count(total) for total in totals):
         added = sum(int(str(total)) for total in totals)
