@@ -50,6 +50,7 @@ REASONS = {
     "OTHER_OFFER_OF_GROUP": "the group counts once, with another offer",
     "OUT_BELOW_HALF_IN": "output below half of input: a mix-up is likely",
     "OUTRANKED": "the group shows better evidence that day",
+    "PARTIAL_GPU": "a share of a GPU, which is another good",
     "REGION_NOT_IN_INDEX": "sold in a region this index does not cover",
     "SPOT_ADMINISTERED": "a fixed share of the seller's on-demand price: no market made it",
     "UNMAPPED_LISTING": "no reviewed line maps this listing to a standard good",
