@@ -60,6 +60,12 @@ def test_the_body_itself_can_be_the_list_but_only_if_promised() -> None:
             models_of(capture(ANY, body), under)
 
 
+@pytest.mark.parametrize("body", [{"data": []}, {"data": {}}, {}], ids=["empty", "map", "none"])
+def test_a_seller_that_lists_nothing_did_not_answer(body: object) -> None:
+    with pytest.raises(ParseError, match="no list of models under 'data'"):
+        models_of(capture(ANY, body))
+
+
 def test_a_number_names_nothing() -> None:
     with pytest.raises(ParseError, match="a model whose id is '7'"):
         name_of(capture(ANY, b"[]"), {"id": number("7")})

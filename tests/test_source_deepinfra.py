@@ -122,6 +122,7 @@ def test_prose_of_brackets_gives_the_first_one() -> None:
 CONDITIONS = {
     "prose of something else": {"full": "half price on weekends"},
     "one bracket only": {"full": "$1.2 in $6 out <= 32K"},
+    "brackets and then something else": {"full": "$1 in $6 out <= 32K, $2 in $9 out, for now"},
     "brackets in another order": {"full": "$3 in $15 out > 128K, $1.2 in $6 out <= 128K"},
     "brackets beside a discount": {"full": "$1 in $6 out <= 32K, $2 in $9 out", "discount": 0.5},
     "a table": {"table": {"columns": ["context"], "rows": [[1000]]}},
