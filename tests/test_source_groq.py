@@ -88,6 +88,8 @@ HOSTILE = {
     "html": (b"<html></html>", "TABLE_CHANGED"),
     "no table": (b"# Models\n\nNone today.\n", "TABLE_CHANGED"),
     "another head": (page("$1").replace(b"PRICE PER 1M", b"PRICE PER 1K"), "TABLE_CHANGED"),
+    "a row cut short": (page("x").replace(b" | 1 | x | 9 |", b" | 1 |"), "SHAPE"),
+    "a row with a cell more": (page("$1 input$2 output | 7"), "SHAPE"),
     "a model without a link": (page("$1 input$2 output", "a/b"), "SHAPE"),
     "words that end in another id": (
         page("$1 input$2 output", "[N](/docs/model/a/b)a/c"),

@@ -47,8 +47,8 @@ def parse(capture: Capture) -> Parsed:
     ``FREE_OFFER``; ``AMBIGUOUS_LISTING`` and ``DUPLICATE_LISTING`` for an id in two tables.
 
     Raises:
-        ParseError: ``TABLE_CHANGED`` when no table has the known head; ``SHAPE`` for a row without
-            a model's link or with another id in words.
+        ParseError: ``TABLE_CHANGED`` when no table has the known head; ``SHAPE`` for a row of
+            another length, without a model's link or with another id in words.
     """
     # a table gives the words of a link and not its target, where the id stands
     body = _LINK.sub(rb"() \1 ", capture.body)
@@ -59,6 +59,8 @@ def parse(capture: Capture) -> Parsed:
     rows = Rows(capture, "per_mtok", "E3")
     for table in known:
         for cells in table.rows:
+            if len(cells) != len(table.header):
+                raise shape_error(capture, f"a row of {len(cells)} cells: {str(cells)[:200]}")
             _row(capture, rows, cells[0], clean(cells[2]))
     return settled(rows)
 
