@@ -184,7 +184,20 @@ def _span(capture: Capture, node: LexborNode, name: str) -> int:
     return int(text)
 
 
-def cell_text(capture: Capture, top: LexborNode) -> str:
+def html_text(capture: Capture) -> str:
+    """Return the running text of an HTML page outside its tables: notes, headings, paragraphs.
+
+    Raises:
+        ParseError: ``NOT_TEXT`` or ``SHAPE`` as :func:`html_tables`.
+    """
+    page = text_of(capture)
+    if page.count("<") > MAX_TAGS:
+        raise shape(capture, f"more than {MAX_TAGS} tags")
+    body = LexborHTMLParser(page).body
+    return "" if body is None else cell_text(capture, body, limit=len(page) + MAX_TAGS)
+
+
+def cell_text(capture: Capture, top: LexborNode, limit: int = MAX_TEXT) -> str:
     """Return what a reader sees in a cell, without tables nested in it."""
     parts: list[str] = []
     size, last = 0, ""
@@ -195,8 +208,8 @@ def cell_text(capture: Capture, top: LexborNode) -> str:
             part = node if isinstance(node, str) else node.text_content or ""
             parts.append(part)
             size, last = size + len(part), part[-1:] or last
-            if size > MAX_TEXT:
-                raise shape(capture, f"a cell or heading of more than {MAX_TEXT} characters")
+            if size > limit:
+                raise shape(capture, f"a cell or heading of more than {limit} characters")
             continue
         tag = node.tag or ""
         if not node.is_element_node or _is_unseen(node, tag):

@@ -46,7 +46,7 @@ def markdown_tables(capture: Capture) -> list[Table]:
         if heading := _HEADING.fullmatch(line):
             level = len(heading[1])
             path = [(n, text) for n, text in path if n < level]
-            path.append((level, _inline(capture, heading[2].rstrip("# \t"))))
+            path.append((level, plain_text(capture, heading[2].rstrip("# \t"))))
             continue
         if "|" not in line or at == len(lines) or not _is_ruler(lines[at], line):
             continue
@@ -89,10 +89,11 @@ def _is_ruler(line: str, head: str) -> bool:
 
 
 def _cells(capture: Capture, line: str) -> tuple[str, ...]:
-    return tuple(_inline(capture, part) for part in _split(line))
+    return tuple(plain_text(capture, part) for part in _split(line))
 
 
-def _inline(capture: Capture, text: str) -> str:
+def plain_text(capture: Capture, text: str) -> str:
+    """Return a heading or cell of Markdown as a reader sees it."""
     if len(text) > MAX_TEXT:
         raise shape(capture, f"a cell or heading of more than {MAX_TEXT} characters")
     text = _STRIKE.sub("", text.replace("\\|", "|"))

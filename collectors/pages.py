@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from types import EllipsisType
 
 from collectors.base import Capture
-from collectors.page_html import Table, clean, html_tables, text_of, without_marks
-from collectors.page_markdown import markdown_tables
+from collectors.page_html import Table, clean, html_tables, html_text, text_of, without_marks
+from collectors.page_markdown import markdown_tables, plain_text
 from collectors.page_money import Money, money, moneys
 from methodology.errors import ParseError
 
@@ -26,10 +26,12 @@ __all__ = [
     "Table",
     "clean",
     "html_tables",
+    "html_text",
     "known_table",
     "markdown_tables",
     "money",
     "moneys",
+    "plain_text",
     "text_of",
     "without_marks",
 ]

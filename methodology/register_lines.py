@@ -49,6 +49,12 @@ LISTING_SOURCES = (
     "requesty",
     "together",
     "vercel_gateway",
+    "anthropic_page",
+    "deepseek_page",
+    "deepseek_page_zh",
+    "google_page",
+    "openai_page",
+    "xai_api",
 )
 """Sources whose listing ids ``models.toml`` may name."""
 

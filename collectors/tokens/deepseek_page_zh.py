@@ -1,0 +1,75 @@
+"""DeepSeek's price page in Chinese: CNY per million tokens, by peak and off-peak hours.
+
+Address ``https://api-docs.deepseek.com/zh-cn/quick_start/pricing/``, no key, tier E3. The list for
+buyers in mainland China; not a conversion of the English one. Table, ids and rules as
+``deepseek_page``, which has the map; what differs:
+
+* prices end in 元 (``4.5元``), labels are 百万tokens输入（缓存命中）CIN, （缓存未命中）IN,
+  百万tokens输出 OUT, 空闲时段 off-peak, 高峰时段 peak.
+* hours are Beijing time, quoted eight hours earlier in UTC. Three wordings are known: daily (to
+  2026-08-22), Monday to Friday, and Monday to Friday without public holidays (September 2026).
+* a note that requests to a model are routed (路由) refuses that column: its date is not read.
+
+At hand: a clipped whole page of 2026-08-01 (before peak hours; Markdown around an HTML table) and a
+hand-trimmed table of 2026-09-12 that lost its spans and notes. Unproven.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from collectors.base import Capture, Parsed, Source, single_get
+from collectors.tokens.deepseek_page import _SPAN, Words, parse_in
+
+_LIST = rf"{_SPAN}\s*[、,\uff0c和]\s*{_SPAN}"
+_DAYS = r"(?P<days>周一至周五(?:\uff08[^\uff09]{1,20}\uff09)?)?"
+
+CHINESE = Words(
+    currency="CNY",
+    model="模型",
+    version="模型版本",
+    meters={
+        "百万tokens输入(缓存命中)": "CIN",
+        "百万tokens输入(缓存未命中)": "IN",
+        "百万tokens输出": "OUT",
+    },
+    off_peak="空闲时段",
+    peak="高峰时段",
+    # One sentence, two orders of words: "peak hours are Beijing time ..." and "... is peak".
+    hours=re.compile(
+        rf"(?:(?<=高峰时段为)北京时间|北京时间(?=[^。]{{0,80}}为高峰时段))\s*{_DAYS}\s*{_LIST}"
+    ),
+    zone=timedelta(hours=8),
+    routed=re.compile(r"`?(?P<model>deepseek-[\w.-]*\w)`?[^。\uff1b]{0,60}路由"),
+)
+
+
+def parse(capture: Capture) -> Parsed:
+    """Return one quote per model, meter and tariff window, CNY per million tokens, tier E3.
+
+    Rejections and errors as ``deepseek_page``.
+    """
+    return parse_in(capture, CHINESE)
+
+
+SOURCE = Source(
+    id="deepseek_page_zh",
+    kind="tokens",
+    url="https://api-docs.deepseek.com/zh-cn/quick_start/pricing/",
+    parse=parse,
+    requests=single_get,
+    tier="E3",
+    code_licence="none (a page)",
+    data_right="prices are facts; no licence stated",
+    terms=(
+        "The seller's public price page; no terms for collecting it were at hand on 2026-11-21, "
+        "robots file asked first. Single prices, quoted with address and date."
+    ),
+    content_types=("text/html",),
+    max_raw_bytes=2 * 2**20,
+    max_decoded_bytes=4 * 2**20,
+    currencies=("CNY",),
+    is_page=True,
+    path="deepseek",
+)
