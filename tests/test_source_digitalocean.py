@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collectors.base import Capture, Parsed
-from collectors.gpus.digitalocean import MAX_PAGES, SOURCE, parse, requests
+from collectors.gpus.digitalocean import MAX_PAGES, SOURCE, parse, parse_panel_raw, requests
 from methodology.errors import ParseError
 from methodology.units import to_nano
 from tests.machine_lists import capture, check, counts, offers, real, refusals, send_all, small
@@ -152,5 +152,6 @@ def test_the_real_sizes_of_2025_08_29() -> None:
         ("gpu-mi300x8-1536gb", "on_demand", "15.92", None, 8),
     ]
     assert (found.volumes.height, found.rejections.height) == (2, 1)
+    assert offers(parse_panel_raw(capture(SOURCE, {"sizes_response": body}))) == offers(found)
     # 744 hours a month here, 730 in the rulebook: the month is never used
     assert round(17796.48 / 23.92) == 744

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collectors.base import Parsed
-from collectors.gpus.jarvislabs import SOURCE, parse, requests
+from collectors.gpus.jarvislabs import SOURCE, parse, parse_panel_raw, requests
 from methodology.errors import ParseError
 from methodology.units import to_nano
 from tests.machine_lists import capture, check, counts, offers, real, refusals, small
@@ -115,6 +115,7 @@ def test_a_bad_field_costs_no_more_than_it_must(
         pytest.param(b'{"detail":"Not authenticated"}', "SHAPE", id="an error answer"),
         pytest.param(b'{"server_meta":[]}', "EMPTY", id="no pool"),
         pytest.param(b'{"server_meta":', "NOT_JSON", id="a cut body"),
+        pytest.param(b'{"server_meta":[{}],"cpu_meta":[1]}', "SHAPE", id="CPUs as a list"),
     ],
 )
 def test_a_body_that_is_not_the_fleet_is_refused_whole(body: bytes, reason: str) -> None:
@@ -142,6 +143,8 @@ def test_the_real_pools_of_2026_08_14_state_no_currency() -> None:
     # with the word the live answer has, the same rows are prices
     told = parse(capture(SOURCE, {**saved["SERVER_META_RESPONSE"], "currency": "USD"}))
     assert (told.quotes.height, told.rejections.height) == (priced, 1)
+    whole = parse_panel_raw(capture(SOURCE, saved))
+    assert (whole.quotes.height, whole.volumes.height) == (0, 7)
 
 
 def test_the_real_rows_that_are_broken_are_refused() -> None:

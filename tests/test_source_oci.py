@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collectors.base import Parsed
-from collectors.gpus.oci import SOURCE, parse, requests
+from collectors.gpus.oci import SOURCE, parse, parse_panel_raw, requests
 from methodology.errors import ParseError
 from methodology.units import to_nano
 from tests.machine_lists import capture, check, offers, real, refusals, small
@@ -161,6 +161,7 @@ def test_it_asks_once_in_usd() -> None:
 def test_the_real_shapes_have_no_price_and_no_gpu() -> None:
     shapes = real("fixtures_gpuhunt/2026-08-03_oci.json")["SHAPES"]
     found = parse(capture(SOURCE, shapes))
+    assert refusals(parse_panel_raw(capture(SOURCE, {"SHAPES": shapes}))) == refusals(found)
     assert found.quotes.is_empty()
     assert refusals(found) == [
         ("BM.DenseIO.E5.128", "NOT_GPU"),

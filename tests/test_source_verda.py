@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collectors.base import Parsed
-from collectors.gpus.verda import SOURCE, parse, requests
+from collectors.gpus.verda import SOURCE, parse, parse_panel_raw, requests
 from methodology.errors import ParseError
 from methodology.units import to_nano
 from tests.machine_lists import capture, check, offers, real, refusals, small
@@ -66,6 +66,7 @@ def test_a_price_of_two_is_divided_by_two() -> None:
             id="two cards of 40 GB under a name of 80",
         ),
         pytest.param({"gpu": {"number_of_gpus": "two"}}, "MALFORMED_ROW", id="two in letters"),
+        pytest.param({"gpu": {"number_of_gpus": 2000}}, "MALFORMED_ROW", id="two thousand GPUs"),
         pytest.param({"gpu": None}, "MALFORMED_ROW", id="no word of GPUs"),
         pytest.param({"instance_type": ""}, "MALFORMED_ROW", id="no name"),
     ],
@@ -83,6 +84,7 @@ def test_a_bad_row_is_refused_and_its_neighbour_kept(changed: dict[str, Any], re
         pytest.param(None, "NO_PRICE", id="null"),
         pytest.param("-1", "NEGATIVE_PRICE", id="below zero"),
         pytest.param("1,98", "NOT_A_NUMBER", id="a comma"),
+        pytest.param("1.98 * 2", "NOT_A_NUMBER", id="a product the seller wrote"),
         pytest.param(True, "NOT_A_NUMBER", id="a truth value"),
         pytest.param("", "NOT_A_NUMBER", id="blank"),
     ],
@@ -136,3 +138,10 @@ def test_the_real_rows_of_both_years_read_alike(name: str) -> None:
         ("1V100.6V", "spot", "0.25", None, 1),
     ]
     assert refusals(found) == [("CPU.120V.480G", "NOT_GPU")]
+    whole = parse_panel_raw(capture(SOURCE, body))
+    assert offers(whole) == offers(found)
+    assert [reason for _, reason in refusals(whole)] == [
+        "NOT_GPU",
+        "OTHER_SERVICE",
+        "OTHER_SERVICE",
+    ]

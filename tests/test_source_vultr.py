@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collectors.base import Capture, Parsed
-from collectors.gpus.vultr import MAX_PAGES, SOURCE, parse, requests
+from collectors.gpus.vultr import MAX_PAGES, SOURCE, parse, parse_panel_raw, requests
 from methodology.errors import ParseError
 from methodology.units import to_nano
 from tests.machine_lists import capture, check, offers, real, refusals, send_all, small
@@ -100,6 +100,7 @@ def test_how_many_gpus_a_plan_has(changed: dict[str, Any], gpus: int | None) -> 
             "MALFORMED_ROW",
             id="a count that contradicts the name",
         ),
+        pytest.param({"gpu_count": 9999}, "MALFORMED_ROW", id="ten thousand GPUs"),
         pytest.param({"gpu_count": 1.5}, "MALFORMED_ROW", id="one GPU and a half"),
         pytest.param({"invoice_type": "monthly"}, "UNIT_NOT_HOUR", id="sold by the month"),
         pytest.param({"deploy_ondemand": False}, "PRICE_NOT_OFFERED", id="switched off"),
@@ -197,3 +198,4 @@ def test_the_real_plans_of_2025_01_08() -> None:
     check(SOURCE, virtual)
     assert offers(virtual) == [("vcg-a100-12c-120g-80vram", "on_demand", "2.397", None, 1)]
     assert [reason for _, reason in refusals(virtual)] == ["PARTIAL_GPU", "PARTIAL_GPU"]
+    assert offers(parse_panel_raw(capture(SOURCE, body))) == offers(metal) + offers(virtual)

@@ -82,7 +82,7 @@ def _next(body: dict[str, Any]) -> str | None:
 
 def _gpus(size: dict[str, Any], slug: str) -> int:
     info = machines.table(size, "gpu_info")
-    gpus = machines.whole(info, "count")
+    gpus = machines.gpus_of(info, "count")
     if gpus == 0:
         raise PriceError("NOT_GPU", "gpu_info.count is 0")
     stated = _SLUG.match(slug)
@@ -117,7 +117,23 @@ def parse(capture: Capture) -> Parsed:
         ParseError: ``NOT_JSON``, or ``SHAPE`` without sizes.
     """
     sheet = Sheet(capture, PROVIDER, "per_instance_hour")
+    _read_body(sheet, load_json(capture))
+    return sheet.parsed()
 
+
+def parse_panel_raw(capture: Capture) -> Parsed:
+    """Return the same for a file that keeps answers under names.
+
+    Raises:
+        ParseError: as :func:`parse`, for any of its parts.
+    """
+    sheet = Sheet(capture, PROVIDER, "per_instance_hour")
+    for body in machines.kept_parts(capture).values():
+        _read_body(sheet, body)
+    return sheet.parsed()
+
+
+def _read_body(sheet: Sheet, body: object) -> None:
     def read(size: dict[str, Any]) -> None:
         slug = machines.text(size, "slug")
         if size.get("gpu_info") is None:
@@ -132,9 +148,8 @@ def parse(capture: Capture) -> Parsed:
         price = size.get("price_hourly")
         sheet.offer(slug, "price_hourly", price, tenor=_tenor(slug), gpu_count=gpus)
 
-    sizes = machines.list_of(capture, load_json(capture), "sizes")
+    sizes = machines.list_of(sheet.capture, body, "sizes")
     sheet.each(sizes, lambda size: machines.named(size, "slug"), read)
-    return sheet.parsed()
 
 
 SOURCE = Source(

@@ -11,7 +11,8 @@ Field map (one object of ``server_meta``):
 ==========================  ========================================================================
 currency (of the body)      "USD" or "INR", by the country in which the account pays. The figures do
                             not tell: an L4 at 0.44 and one at 37 both look like prices. Where it is
-                            missing, as in the body at hand, every price is refused
+                            missing, as in the body at hand, every price is refused. A header by
+                            which a known client is always told USD is that client's: not sent
 gpu_type, vram              with ``workload_type`` the listing: ``A100-80GB|80|vm``; the name does
                             not state a form factor
 workload_type               vm, container, or null in one region: part of the listing
@@ -85,9 +86,25 @@ def parse(capture: Capture) -> Parsed:
         ParseError: ``NOT_JSON``, ``SHAPE`` without ``server_meta``, ``EMPTY`` when it has no pool.
     """
     sheet = Sheet(capture, PROVIDER, "per_gpu_hour")
-    body = load_json(capture)
-    pools = machines.list_of(capture, body, "server_meta")
-    machines.not_empty(capture, pools)
+    _read_body(sheet, load_json(capture))
+    return sheet.parsed()
+
+
+def parse_panel_raw(capture: Capture) -> Parsed:
+    """Return the same for a file that keeps several answers under names.
+
+    Raises:
+        ParseError: as :func:`parse`, for any of its parts.
+    """
+    sheet = Sheet(capture, PROVIDER, "per_gpu_hour")
+    for body in machines.kept_parts(capture).values():
+        _read_body(sheet, body)
+    return sheet.parsed()
+
+
+def _read_body(sheet: Sheet, body: Any) -> None:
+    pools = machines.list_of(sheet.capture, body, "server_meta")
+    machines.not_empty(sheet.capture, pools)
 
     def read(row: dict[str, Any]) -> None:
         machines.text(row, "gpu_type")
@@ -101,13 +118,12 @@ def parse(capture: Capture) -> Parsed:
         raise PriceError("NOT_GPU", f"{row.get('vcpus')} vcpus at price {row.get('price')}")
 
     sheet.each(pools, _listing, read)
-    cpus = body.get("cpu_meta")
+    cpus = body.get("cpu_meta") or {"combinations": []}
     sheet.each(
-        machines.rows_of(cpus, "combinations") if isinstance(cpus, dict) else [],
+        machines.list_of(sheet.capture, cpus, "combinations"),
         lambda row: f"cpu|{row.get('vcpus')}|{row.get('ram_gb')}",
         refuse_cpu,
     )
-    return sheet.parsed()
 
 
 SOURCE = Source(

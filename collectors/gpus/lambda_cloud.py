@@ -86,7 +86,7 @@ def parse(capture: Capture) -> Parsed:
         name = machines.text(kind, "name")
         if name != key:
             raise PriceError("MALFORMED_ROW", f"name {name!r} stands under {key!r}")
-        gpus = machines.whole(machines.table(kind, "specs"), "gpus")
+        gpus = machines.gpus_of(machines.table(kind, "specs"), "gpus")
         if gpus == 0:
             raise PriceError("NOT_GPU", "specs.gpus is 0")
         stated = _NAME.match(name)

@@ -15,10 +15,13 @@ from typing import Any, TypeGuard
 from collectors import strict
 from collectors.base import Capture, Parsed
 from collectors.gpus import tabular
-from collectors.rows import Rows, shape_error
+from collectors.rows import Rows, load_json, shape_error
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 from methodology.units import exact
+
+MAX_GPUS = 1024
+"""GPUs of one instance, at most (``schemas.Quote``)."""
 
 
 class Sheet:
@@ -148,7 +151,10 @@ def is_count(value: object) -> TypeGuard[strict.Number]:
 def _price(field: str, value: object, takes_text: bool) -> str:
     if value is None:
         raise PriceError("NO_PRICE", f"{field} is null")
-    if not isinstance(value, str) or not (takes_text or isinstance(value, strict.Number)):
+    # a product of two figures is ours to write, so a text with a blank is no price of a seller
+    if not isinstance(value, str) or " " in value:
+        raise PriceError("NOT_A_NUMBER", f"{field} {value!r} is not a number")
+    if not takes_text and not isinstance(value, strict.Number):
         raise PriceError("NOT_A_NUMBER", f"{field} {value!r} is not a number")
     if exact(value) == 0:
         raise PriceError("ZERO_PRICE", f"{field} {value} means not offered, never free")
@@ -177,6 +183,14 @@ def whole(row: dict[str, Any], field: str) -> int:
     return int(value)
 
 
+def gpus_of(row: dict[str, Any], field: str) -> int:
+    """Return a number of GPUs, 0 to :data:`MAX_GPUS`, or raise ``MALFORMED_ROW``."""
+    gpus = whole(row, field)
+    if gpus > MAX_GPUS:
+        raise PriceError("MALFORMED_ROW", f"{field} {gpus} are more GPUs than an instance has")
+    return gpus
+
+
 def table(row: dict[str, Any], field: str) -> dict[str, Any]:
     """Return an object inside a row, or raise ``MALFORMED_ROW``."""
     value = row.get(field)
@@ -203,6 +217,18 @@ def list_of(capture: Capture, body: object, field: str) -> list[Any]:
     if not isinstance(found, list):
         raise shape_error(capture, f"no list {field!r}")
     return found
+
+
+def kept_parts(capture: Capture) -> dict[str, Any]:
+    """Return the parts of a file that keeps several answers or rows of one day under names.
+
+    Raises:
+        ParseError: ``NOT_JSON``, or ``SHAPE`` when it is not an object with parts.
+    """
+    body = load_json(capture)
+    if not isinstance(body, dict) or not body:
+        raise shape_error(capture, "no named parts")
+    return body
 
 
 def not_empty(capture: Capture, rows: Sized) -> None:

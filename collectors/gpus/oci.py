@@ -116,7 +116,23 @@ def parse(capture: Capture) -> Parsed:
         ParseError: ``NOT_JSON``, ``SHAPE`` without a list of items, ``EMPTY`` when it has none.
     """
     sheet = Sheet(capture, PROVIDER, "per_gpu_hour")
+    _read_body(sheet, load_json(capture))
+    return sheet.parsed()
 
+
+def parse_panel_raw(capture: Capture) -> Parsed:
+    """Return the same for a file that keeps answers under names: ``SHAPES``, ``PRODUCTS``.
+
+    Raises:
+        ParseError: as :func:`parse`, for any of its parts.
+    """
+    sheet = Sheet(capture, PROVIDER, "per_gpu_hour")
+    for body in machines.kept_parts(capture).values():
+        _read_body(sheet, body)
+    return sheet.parsed()
+
+
+def _read_body(sheet: Sheet, body: object) -> None:
     def read(item: dict[str, Any]) -> None:
         _screen(item)
         listing = _listing(item)
@@ -127,10 +143,9 @@ def parse(capture: Capture) -> Parsed:
             raise PriceError("AMBIGUOUS_LISTING", f"prices {values}; which one holds is not said")
         sheet.offer(listing, "value", values[0])
 
-    items = machines.list_of(capture, load_json(capture), "items")
-    machines.not_empty(capture, items)
+    items = machines.list_of(sheet.capture, body, "items")
+    machines.not_empty(sheet.capture, items)
     sheet.each(items, _listing, read)
-    return sheet.parsed()
 
 
 SOURCE = Source(

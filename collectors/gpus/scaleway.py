@@ -114,7 +114,7 @@ def parse(capture: Capture) -> Parsed:
             raise PriceError("MALFORMED_ROW", f"{name!r} is {type(server).__name__}, no object")
         if server.get("gpu") is None:
             raise PriceError("NOT_GPU", "gpu is null")
-        gpus = machines.whole(server, "gpu")
+        gpus = machines.gpus_of(server, "gpu")
         if gpus == 0:
             raise PriceError("NOT_GPU", "gpu is 0")
         if server.get("mig_profile") is not None:

@@ -58,7 +58,7 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
 
 def _gpus(row: dict[str, Any], listing: str) -> int:
     gpu = machines.table(row, "gpu")
-    gpus = machines.whole(gpu, "number_of_gpus")
+    gpus = machines.gpus_of(gpu, "number_of_gpus")
     if gpus == 0:
         raise PriceError("NOT_GPU", "gpu.number_of_gpus is 0")
     stated = _COUNT.match(machines.named(gpu, "description"))
@@ -90,7 +90,29 @@ def parse(capture: Capture) -> Parsed:
     if not isinstance(body, list):
         raise shape_error(capture, "no list of instance types")
     machines.not_empty(capture, body)
+    _read_rows(sheet, body)
+    return sheet.parsed()
 
+
+def parse_panel_raw(capture: Capture) -> Parsed:
+    """Return the same for a file that keeps rows under names, beside parts of other routes.
+
+    A part without ``instance_type`` (places, what is free where) is one rejection,
+    ``OTHER_SERVICE``.
+
+    Raises:
+        ParseError: ``NOT_JSON``, or ``SHAPE`` without named parts.
+    """
+    sheet = Sheet(capture, PROVIDER, "per_instance_hour")
+    for name, part in machines.kept_parts(capture).items():
+        if isinstance(part, dict) and "instance_type" in part:
+            _read_rows(sheet, [part])
+        else:
+            sheet.refuse(name, "OTHER_SERVICE", f"{str(part)[:80]} is of another route")
+    return sheet.parsed()
+
+
+def _read_rows(sheet: Sheet, rows: list[Any]) -> None:
     def read(row: dict[str, Any]) -> None:
         listing = machines.text(row, "instance_type")
         gpus = _gpus(row, listing)
@@ -101,8 +123,7 @@ def parse(capture: Capture) -> Parsed:
                 listing, field, row.get(field), tenor=tenor, gpu_count=gpus, takes_text=True
             )
 
-    sheet.each(body, lambda row: machines.named(row, "instance_type"), read)
-    return sheet.parsed()
+    sheet.each(rows, lambda row: machines.named(row, "instance_type"), read)
 
 
 SOURCE = Source(

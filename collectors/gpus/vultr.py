@@ -77,7 +77,7 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
         asked, seen = dict(params), 0
         for _ in range(MAX_PAGES):
             page = yield Request(url=f"{base_url.rstrip('/')}/{path}", params=asked)
-            body, plans = _plans(page)
+            body, plans = _plans(page, load_json(page))
             seen += len(plans)
             meta = body.get("meta")
             links = meta.get("links") if isinstance(meta, dict) else None
@@ -91,8 +91,7 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
             raise ParseError(ID, "ENDLESS", f"{path}: a cursor still after {MAX_PAGES} pages")
 
 
-def _plans(capture: Capture) -> tuple[dict[str, Any], list[Any]]:
-    body = load_json(capture)
+def _plans(capture: Capture, body: object) -> tuple[dict[str, Any], list[Any]]:
     for key in ("plans", "plans_metal"):
         if isinstance(body, dict) and isinstance(body.get(key), list):
             return body, body[key]
@@ -116,7 +115,7 @@ def _gpus(plan: dict[str, Any], listing: str) -> int | None:
             raise PriceError("PARTIAL_GPU", f"gpu_count {stated} is a share of a GPU")
         return parts // of
     if stated is not None:
-        gpus = machines.whole(plan, "gpu_count")
+        gpus = machines.gpus_of(plan, "gpu_count")
         machines.agree(listing, gpus, metal.group(1) if metal else None, "gpu_count")
         if gpus == 0:
             raise PriceError("PARTIAL_GPU", "gpu_count is 0")
@@ -151,7 +150,23 @@ def parse(capture: Capture) -> Parsed:
         ParseError: ``NOT_JSON``, or ``SHAPE`` without a list of plans.
     """
     sheet = Sheet(capture, PROVIDER, "per_instance_hour")
+    _read_body(sheet, load_json(capture))
+    return sheet.parsed()
 
+
+def parse_panel_raw(capture: Capture) -> Parsed:
+    """Return the same for a file that keeps both lists under names.
+
+    Raises:
+        ParseError: as :func:`parse`, for any of its parts.
+    """
+    sheet = Sheet(capture, PROVIDER, "per_instance_hour")
+    for body in machines.kept_parts(capture).values():
+        _read_body(sheet, body)
+    return sheet.parsed()
+
+
+def _read_body(sheet: Sheet, body: object) -> None:
     def read(plan: dict[str, Any]) -> None:
         listing = machines.text(plan, "id")
         if not _is_gpu(plan, listing):
@@ -173,8 +188,7 @@ def parse(capture: Capture) -> Parsed:
                 price = costs.get(field)
                 sheet.offer(listing, field, price, tenor=tenor, region=region, gpu_count=gpus)
 
-    sheet.each(_plans(capture)[1], lambda plan: machines.named(plan, "id"), read)
-    return sheet.parsed()
+    sheet.each(_plans(sheet.capture, body)[1], lambda plan: machines.named(plan, "id"), read)
 
 
 SOURCE = Source(
