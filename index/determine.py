@@ -170,7 +170,8 @@ def plan_all(
             continue
         tell(f"representative prices {session}")
         windows = representative.window_table(session, index_days)
-        table = representative.price_table(_countable(pieces, mine), windows, rules)
+        counted = _countable(pieces, mine, any_source=inputs.is_live)
+        table = representative.price_table(counted, windows, rules)
         covered = covered_days(inputs, session, index_days, rules)
         tell(f"panels {session}")
         plans = []
@@ -208,18 +209,21 @@ def _volumes_of(inputs: Inputs, instrument: str) -> Callable[[date], Mapping[str
     return lambda day: host_volumes(inputs.volumes, day).get(instrument, {})
 
 
-def _countable(pieces: pl.DataFrame, definitions: Sequence[Definition]) -> pl.DataFrame:
-    """Return the segments that some index of the session could count.
+def _countable(
+    pieces: pl.DataFrame, definitions: Sequence[Definition], *, any_source: bool
+) -> pl.DataFrame:
+    """Return the segments that some index of the session could count, or be confirmed by.
 
-    Composites read first parties. The rest are refused for their class alone, and are looked up
-    only for the days whose refusals are shown.
+    ``any_source``: a live run, in which a source that an index does not count may confirm the
+    jump of one that it does (rulebook 6.2). Composites read first parties. The rest are refused
+    for their class alone, and are looked up only for the days whose refusals are shown.
     """
     wanted = pl.lit(False)
     for definition in definitions:
         if isinstance(definition, RateDefinition):
             wanted = wanted | (
                 (pl.col("instrument_id") == definition.instrument)
-                & pl.col("source").is_in(definition.sources)
+                & (pl.lit(any_source) | pl.col("source").is_in(definition.sources))
                 & pl.col("provider_class").is_in(definition.classes)
             )
         else:

@@ -26,7 +26,7 @@ from methodology.admission import (
 from methodology.definition import Methodology, RateDefinition
 from methodology.estimators import MEDIAN, TRIM25, TRIM40
 from methodology.representative import PriceTable
-from methodology.rights import Rights, load_rights
+from methodology.rights import Rights, load_rights, path_of
 from methodology.weights import panel_weights
 
 BOOTSTRAP = "BOOTSTRAP"
@@ -106,8 +106,9 @@ def candidates(
         definition: the index.
         meter: one of its meters.
         needs_two_paths: a jump is confirmed only by the seller's own date, or by another source
-            that shows the same price of the group within 0.5%, as live prints require; otherwise
-            a second capture of the same source confirms it too (rulebook 6.2).
+            on another path, of the index or not, that shows the same price of the group within
+            0.5%, as live prints require; otherwise a second capture of the same source confirms
+            it too (rulebook 6.2).
         rules: the parameters; those of 1.0.0, and ``None``, know nothing of rights, of ranks of
             evidence, of depth and of administered spot prices (rulebook 2.6, 2.8, 2.9, 4.5).
         rights: the register of sources; ``None`` is the packaged one.
@@ -117,21 +118,24 @@ def candidates(
         tier, observation_id, ``reason`` (null: admitted; else why it cannot count), sorted by day,
         group, source. Refused offers are kept beside the admitted one so that they can be shown.
     """
-    rows = table.select(
+    known = load_rights() if rights is None else rights
+    is_source = pl.col("source").is_in(definition.sources)
+    is_offer = (
         (pl.col("instrument_id") == definition.instrument)
         & (pl.col("tenor") == definition.tenor)
-        & pl.col("source").is_in(definition.sources)
-        & pl.col("unit").is_in(["usd_per_mtok", "usd_per_gpu_hour"]),
-        meter,
+        & pl.col("unit").is_in(["usd_per_mtok", "usd_per_gpu_hour"])
     )
+    if needs_two_paths:
+        # Whoever shows the price may confirm it; only the sources of the index are counted.
+        rows = _confirmed_by_another(table.select(is_offer, meter), known).filter(is_source)
+    else:
+        rows = table.select(is_offer & is_source, meter)
     if rules and rules.spot and definition.tenor == "spot":
         rows = against_on_demand(rows, table, definition, meter, rules.spot.administered_share)
-    reason = refusals(definition, rules, load_rights() if rights is None else rights)
+    reason = refusals(definition, rules, known)
     rows = rows.with_columns(reason.alias("reason"))
     if rules and rules.evidence and rules.evidence.best_tier_only:
         rows = outranked(rows)
-    if needs_two_paths:
-        rows = _confirmed_by_another(rows)
     gpus = pl.col("gpu_count").fill_null(0)
     best_first = rows.with_columns((gpus == 8).alias("is_node"), gpus.alias("gpus")).sort(
         ["day", "group", "source", "is_node", "gpus", "price_nano", "provider", "listing_id"],
@@ -197,23 +201,26 @@ def speaking(admitted: pl.DataFrame, definition: RateDefinition, rights: Rights)
     return pl.concat([own, first.select(own.columns)])
 
 
-def _confirmed_by_another(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows confirmed only by the seller's own date, or by another source within 0.5%."""
-    numbered = rows.with_row_index("row")
+def _confirmed_by_another(rows: pl.DataFrame, rights: Rights) -> pl.DataFrame:
+    """Return rows confirmed only by the seller's own date, or by another path within 0.5%."""
+    paths = {str(source): path_of(str(source), rights) for source in rows["source"].unique()}
+    numbered = rows.with_row_index("row").with_columns(
+        pl.col("source").replace_strict(paths, default=None, return_dtype=pl.String).alias("path")
+    )
     others = numbered.select(
-        "day", "group", pl.col("source").alias("by"), pl.col("price_nano").alias("other_nano")
+        "day", "group", pl.col("path").alias("by"), pl.col("price_nano").alias("other_nano")
     )
     agreed = (
         numbered.join(others, on=["day", "group"], how="inner")
         .filter(
-            (pl.col("source") != pl.col("by"))
+            (pl.col("path") != pl.col("by"))
             & (200 * (pl.col("price_nano") - pl.col("other_nano")).abs() <= pl.col("price_nano"))
         )["row"]
         .unique()
     )
     by_another = pl.col("row").is_in(agreed.implode())
     return numbered.with_columns((pl.col("is_official") | by_another).alias("is_confirmed")).drop(
-        "row"
+        "row", "path"
     )
 
 

@@ -22,13 +22,18 @@ FILE = "rights.toml"
 
 
 class Right(Strict):
-    """One source's line: evidence tier, what it permits, what it shows."""
+    """One source's line: evidence tier, what it permits, what it shows.
+
+    ``path`` names whose statement its rows are, where two sources carry the same one (a seller's
+    API and its page, a list and the history taken from it); without it a source is its own path.
+    """
 
     id: str = Field(min_length=1)
     tier: Literal["E1", "E2", "E3", "E4", "E5"]
     use: bool
     redistribute: bool
     depth: bool = False
+    path: str | None = Field(None, min_length=1)
     right: str = Field(min_length=1)
     reviewed: date
     why: str = Field(min_length=1)
@@ -64,6 +69,12 @@ def parse_rights(text: str, where: str = FILE) -> dict[str, Right]:
             raise DefinitionError(f"{where}: source {line.id!r} stands twice; remove one line")
         found[line.id] = line
     return found
+
+
+def path_of(source: str, rights: Rights) -> str:
+    """Return whose statement the rows of a source are: its path, or the source itself."""
+    line = rights.get(source)
+    return (line.path if line else None) or source
 
 
 @cache
