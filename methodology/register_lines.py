@@ -55,6 +55,13 @@ LISTING_SOURCES = (
     "google_page",
     "openai_page",
     "xai_api",
+    "aws_bedrock",
+    "azure_openai",
+    "catwalk",
+    "llmabacus",
+    "lobehub_cny",
+    "modelpricewatch",
+    "simonw_llm_prices",
 )
 """Sources whose listing ids ``models.toml`` may name."""
 
