@@ -8,11 +8,15 @@ from __future__ import annotations
 import email.utils
 import re
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx
 
 from collectors.base import Source
+from collectors.held import Held
+from collectors.http1 import Head
+from collectors.secret import Secret
 from collectors.wire import Again, Refused
 
 KEPT_HEADERS = (
@@ -27,6 +31,14 @@ KEPT_HEADERS = (
 )
 """Response headers that go with a capture: what it is and how fresh. Cookies are never kept."""
 
+ANY_TYPE = "*/*"
+"""As a content type of a source: whatever comes is taken for what was asked."""
+
+Url = httpx.URL
+BadUrl = httpx.InvalidURL
+Fields = httpx.Headers
+
+_UTF_8 = ("", "utf-8", "utf8", "us-ascii", "ascii")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -64,22 +76,55 @@ def _is_tls(problem: BaseException | None) -> bool:
     return False
 
 
-def explain(problem: httpx.TransportError, in_body: bool) -> Refused:
-    """Return the refusal that stands for a failure of the connection."""
+def unreachable(problem: BaseException) -> Refused:
+    """Return the refusal that stands for a connection that was never made."""
+    if _is_tls(problem):
+        return Refused("TLS", str(problem) or type(problem).__name__)
+    if isinstance(problem, TimeoutError):
+        return Again("CONNECT", "no connection in time")
+    return Again("CONNECT", f"no connection: {problem}")
+
+
+def explain(problem: BaseException, in_body: bool) -> Refused:
+    """Return the refusal that stands for a failure of a connection that was made."""
     text = str(problem) or type(problem).__name__
     if _is_tls(problem):
         return Refused("TLS", text)
-    if isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout):
-        return Again("CONNECT", f"no connection: {text}")
-    if isinstance(problem, httpx.TimeoutException):
-        return Refused("TIMEOUT", f"the server fell silent ({type(problem).__name__})")
-    if in_body and (isinstance(problem, httpx.ReadError) or "complete message body" in text):
+    if isinstance(problem, TimeoutError):
+        return Refused("TIMEOUT", "the server fell silent, or its head never ended")
+    is_cut = "complete message body" in text or "incomplete chunked read" in text
+    if in_body and (isinstance(problem, OSError) or is_cut):
         return Refused("TRUNCATED", f"the connection ended inside the body: {text}")
-    if in_body and "incomplete chunked read" in text:
-        return Refused("TRUNCATED", f"the connection ended inside the body: {text}")
-    if not in_body and (isinstance(problem, httpx.NetworkError) or "disconnected" in text):
+    if isinstance(problem, OSError):
         return Again("CONNECT", f"the connection ended before an answer: {text}")
     return Refused("PROTOCOL", f"this is not HTTP as we speak it: {text}")
+
+
+def fields_of(head: Head, secret: Secret | None) -> Fields:
+    """Return the header fields of an answer with the key blotted out of every value.
+
+    Raises:
+        Refused: REDIRECT_REFUSED when an address to go to holds the key.
+    """
+    if secret is None:
+        return _as_fields(head.fields)
+    clean = [(name, secret.scrub(value)) for name, value in head.fields]
+    for (name, before), (_, after) in zip(head.fields, clean, strict=True):
+        if name == "location" and before != after and head.status in _REDIRECTS:
+            raise Refused("REDIRECT_REFUSED", "the redirect carries the key")
+    return _as_fields(clean)
+
+
+def _as_fields(found: Sequence[tuple[str, str]]) -> Fields:
+    return Fields([(name.encode("ascii"), value.encode("latin-1")) for name, value in found])
+
+
+def refutes(fields: Fields, held: Held) -> bool:
+    """Return whether a 304 names another body than the one that was asked about."""
+    told = fields.get("etag")
+    if told is None or held.etag is None:
+        return False
+    return bool(told.removeprefix("W/") != held.etag.removeprefix("W/"))
 
 
 def wait_asked(value: str | None, now: datetime) -> float | None:
@@ -96,26 +141,30 @@ def wait_asked(value: str | None, now: datetime) -> float | None:
     return max(0.0, (until - now).total_seconds())
 
 
-def judge(source: Source, response: httpx.Response, path: str, now: datetime) -> str | None:
+def judge(source: Source, status: int, headers: Fields, path: str, now: datetime) -> str | None:
     """Return where a redirect points, or None for a body worth reading.
 
     Raises:
         Refused: HTTP_STATUS for anything but 200 (as :class:`Again` for 429 and 5xx), and
             CONTENT_TYPE for a kind of content the source does not list: a page of HTML with
-            status 200 is how most refusals look.
+            status 200 is how most refusals look. JSON is UTF-8 (RFC 8259 8.1): another charset
+            is refused as well.
     """
-    status, headers = response.status_code, response.headers
     if status in _REDIRECTS and "location" in headers:
         return str(headers["location"])
     if status == 429 or 500 <= status <= 599:
         after = wait_asked(headers.get("retry-after"), now)
-        raise Again("HTTP_STATUS", f"{status} at {path}", after)
+        raise Again("HTTP_STATUS", f"{status} at {path}", after, status)
     if status != 200:
         asks = status in (401, 403) and source.auth_env
         key = f"; check the key in {source.auth_env}" if asks else ""
-        raise Refused("HTTP_STATUS", f"{status} at {path}{key}")
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in source.content_types:
+        raise Refused("HTTP_STATUS", f"{status} at {path}{key}", status)
+    kind, _, more = headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
+    charset = re.search(r"charset\s*=\s*[\"']?([^\"';\s]*)", more, re.IGNORECASE)
+    if kind.endswith("json") and charset and charset[1].lower() not in _UTF_8:
+        raise Refused("CONTENT_TYPE", f"{path} is JSON in {charset[1][:40]!r}, not UTF-8")
+    if kind not in source.content_types and ANY_TYPE not in source.content_types:
         wanted = " or ".join(source.content_types)
         raise Refused("CONTENT_TYPE", f"{path} is {kind[:80]!r}, not {wanted}")
     return None

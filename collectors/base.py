@@ -28,6 +28,7 @@ class Request:
 
     ``url`` is absolute; ``params`` are added to its query. Neither they nor ``headers`` nor
     ``body`` ever carry a secret: the fetcher adds the key named by the source's ``auth_env``.
+    ``is_safe`` marks a POST that only reads, so that it may be sent again after a failure.
     """
 
     url: str
@@ -35,6 +36,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     method: Literal["GET", "POST"] = "GET"
     body: bytes | None = None
+    is_safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ class Source:
     saying so. ``every`` is how long a round leaves it alone. ``path`` names whose statement the
     rows are: two sources confirm a price only if their paths differ (default: the source's id).
     ``retention``: whether the archive keeps its bodies for ``ever`` or for the ``five_years`` that
-    a record must be kept (IOSCO principle 18), the digest staying.
+    a record must be kept (IOSCO principle 18), the digest staying. ``spacing_seconds`` is the least
+    time between two requests to its host; ``max_age`` how old an answer may be, by its server's
+    date or the time a cache has kept it.
     """
 
     id: str
@@ -145,6 +149,8 @@ class Source:
     every: timedelta = timedelta(0)
     path: str | None = None
     retention: Literal["ever", "five_years"] = "ever"
+    spacing_seconds: float = 0.0
+    max_age: timedelta = timedelta(hours=6)
 
 
 def single_get(url: str) -> Generator[Request, Capture, None]:

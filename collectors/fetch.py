@@ -22,30 +22,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import random
 import re
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
 
-from collectors.answers import KEPT_HEADERS, explain, judge, own_url
-from collectors.base import Capture, Request
-from collectors.jobs import Job, Limits, Secret, SourceResult
-from collectors.wire import Again, Keeper, Refused, Unpacker, is_loopback_literal, vet_address
-from methodology.errors import FetchError, SourceError
+from collectors.answers import unreachable
+from collectors.base import Capture
+from collectors.freshness import skew_of
+from collectors.held import Known
+from collectors.http1 import Speaker, Wire
+from collectors.jobs import Job, Limits, SourceResult
+from collectors.place import Place
+from collectors.reading import Reading, Shared
+from collectors.secret import Secret
+from collectors.wire import Refused, is_loopback_literal, vet_address
 
 Resolve = Callable[[str, int], Sequence[str]]
 """``resolve(host, port)``: the IP addresses of a name; raises OSError when there are none."""
 
 __all__ = ["Job", "Limits", "Secret", "SourceResult", "collect", "fetch_all"]
 
-_YIELD_EVERY = 2**20  # unpacked bytes after which other sources get a turn
+_NUMBER = re.compile(r"[0-9.]+|.*:.*")  # a host that is an address and not a name
 
 
 def utc_now() -> datetime:
@@ -67,22 +71,6 @@ def tls_context(cafile: str | None = None) -> ssl.SSLContext:
     # Python would write session keys to the file SSLKEYLOGFILE names.
     context.keylog_filename = None  # type: ignore[assignment]
     return context
-
-
-@dataclass(slots=True)
-class _Shared:
-    """What the sources of one run have in common."""
-
-    limits: Limits
-    now: Callable[[], datetime]
-    archive: Callable[[Capture], object] | None
-    resolve: Resolve
-    tls: ssl.SSLContext
-    ends_at: float
-    slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
-
-    def slot(self, host: str) -> asyncio.Semaphore:
-        return self.slots.setdefault(host, asyncio.Semaphore(self.limits.per_host))
 
 
 async def _look_up(resolve: Resolve, host: str, port: int) -> Sequence[str]:
@@ -112,234 +100,63 @@ async def _look_up(resolve: Resolve, host: str, port: int) -> Sequence[str]:
     return await answer
 
 
-class _Reading:
-    """One source being read; what it has got so far survives whatever ends it."""
+class _Places:
+    """The origins of one run, each made when it is first named."""
 
-    def __init__(self, job: Job, shared: _Shared) -> None:
-        self.job = job
-        self.source = job.source
-        self.shared = shared
-        self.captures: list[Capture] = []
-        self.raw_bytes = 0
-        self.kept_bytes = 0
-        self.whole_bytes = 0
-        self.attempts = 0
-        self.started_at = shared.now()
-        self.archive_failure: Exception | None = None
-        self._base = httpx.URL()
-        self._addresses: Sequence[str] = ()
-        self._tries = 0
-        self._ends_at = 0.0
-        self._max_raw = job.max_raw_bytes or job.source.max_raw_bytes
+    def __init__(self, limits: Limits, resolve: Resolve, tls: ssl.SSLContext) -> None:
+        self._limits = limits
+        self._resolve = resolve
+        self._tls = tls
+        self._made: dict[tuple[str, str, int], Place] = {}
 
-    def result(self, problem: BaseException | None) -> SourceResult:
-        """Return the outcome, with ``problem`` as a typed error that shows no key."""
-        error: FetchError | None = None
-        if problem is not None:
-            reason, detail = "PROTOCOL", f"{type(problem).__name__}: {problem}"
-            if isinstance(problem, Refused):
-                reason, detail = problem.reason, problem.detail
-            elif isinstance(problem, SourceError):
-                detail = f"its own code gave up: {problem}"
-            detail = self.job.secret.scrub(detail) if self.job.secret else detail
-            error = FetchError(self.source.id, reason, detail[:500])
-        return SourceResult(
-            source=self.source.id,
-            captures=tuple(self.captures),
-            error=error,
-            started_at=self.started_at,
-            finished_at=self.shared.now(),
-            raw_bytes=self.raw_bytes,
-            attempts=self.attempts,
-        )
+    def __call__(self, url: httpx.URL) -> Place:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        key = (url.scheme, url.host, port)
+        if key not in self._made:
+            self._made[key] = Place(
+                url.host,
+                lambda: self._vetted(url, port),
+                lambda address: self._open(url, address, port),
+                self._limits.per_host,
+            )
+        return self._made[key]
 
-    async def outcome(self) -> SourceResult:
-        """Read the source to its end or to what stops it, and say how it went."""
-        # Settled here, not after the run: a kept traceback would keep the body it holds.
-        try:
-            await self._run()
-        except (Refused, SourceError) as problem:
-            return self.result(problem)
-        return self.result(None)
+    def close(self) -> None:
+        for place in self._made.values():
+            place.close()
 
-    async def _run(self) -> None:
-        seconds = self.job.deadline_seconds or self.source.deadline_seconds
-        loop = asyncio.get_running_loop()
-        self._ends_at = min(loop.time() + seconds, self.shared.ends_at)
-        try:
-            async with asyncio.timeout_at(self._ends_at):
-                await self._read()
-        except TimeoutError as problem:
-            got = f"{len(self.captures)} bodies, {self.raw_bytes} bytes, {self.attempts} requests"
-            raise Refused("TIMEOUT", f"not done by its deadline ({got})") from problem
-
-    async def _read(self) -> None:
-        home = self.job.url or self.source.url
-        self._base = own_url(home)
-        self._addresses = await self._vetted()
-        limits = self.shared.limits
-        transport = httpx.AsyncHTTPTransport(
-            verify=self.shared.tls,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=limits.per_host, max_keepalive_connections=1),
-        )
-        flow = (self.job.requests or self.source.requests)(home)
-        async with transport:
-            try:
-                request = next(flow, None)
-                while request is not None:
-                    if len(self.captures) >= limits.max_pages:
-                        raise Refused("PROTOCOL", f"more than {limits.max_pages} pages")
-                    capture = await self._insist(transport, request)
-                    self._keep(capture)
-                    try:
-                        request = flow.send(capture)
-                    except StopIteration:
-                        request = None
-            finally:
-                flow.close()
-
-    def _keep(self, capture: Capture) -> None:
-        if self.shared.archive is not None:
-            try:
-                self.shared.archive(capture)
-            except Exception as problem:
-                self.archive_failure = problem
-                raise
-        self.captures.append(capture)
-
-    async def _vetted(self) -> Sequence[str]:
-        """Look the host up, once for the whole source, and return its addresses if all may be."""
-        url, limits = self._base, self.shared.limits
+    async def _vetted(self, url: httpx.URL, port: int) -> Sequence[str]:
+        """Look the host up, once for the whole run, and return its addresses if all may be."""
+        limits = self._limits
         inside = limits.allow_loopback or is_loopback_literal(url.host)
         if url.scheme != "https" and not inside:
             raise Refused("TLS", f"{url.host}: http carries no proof of who answers; use https")
-        port = url.port or (443 if url.scheme == "https" else 80)
-        if re.fullmatch(r"[0-9.]+|.*:.*", url.host):
+        if _NUMBER.fullmatch(url.host):
             return [vet_address(url.host, inside)]
         try:
-            found = await _look_up(self.shared.resolve, url.host, port)
+            found = await _look_up(self._resolve, url.host, port)
         except OSError as problem:
             raise Refused("CONNECT", str(problem)) from problem
         if not found:
             raise Refused("CONNECT", f"{url.host} has no address")
         return [vet_address(address, limits.allow_loopback) for address in found]
 
-    async def _insist(self, transport: httpx.AsyncHTTPTransport, request: Request) -> Capture:
-        """Send ``request``, again where that may help, as long as the deadline allows."""
-        limits = self.shared.limits
-        for attempt in range(1, limits.max_attempts + 1):
-            try:
-                return await self._follow(transport, request)
-            except Again as problem:
-                pause = limits.backoff_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
-                pause = pause if problem.after is None else problem.after
-                room = self._ends_at - asyncio.get_running_loop().time()
-                if attempt == limits.max_attempts or pause >= room:
-                    tried = f"{problem.detail} (try {attempt}, next in {pause:.0f} s at best)"
-                    raise Refused(problem.reason, tried) from problem
-                self._tries += 1  # the next address, should there be several
-            await asyncio.sleep(pause)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    async def _follow(self, transport: httpx.AsyncHTTPTransport, request: Request) -> Capture:
-        url = own_url(request.url, self._base)
-        if request.params:
-            url = url.copy_merge_params(dict(request.params))
-        for _ in range(self.shared.limits.max_redirects + 1):
-            answer = await self._exchange(transport, url, request)
-            if isinstance(answer, Capture):
-                return answer
-            if request.method != "GET":
-                raise Refused("REDIRECT_REFUSED", f"{url.path}: only a GET may be redirected")
-            try:
-                url = own_url(url.join(answer), self._base)
-            except (Refused, httpx.InvalidURL) as problem:
-                raise Refused("REDIRECT_REFUSED", f"{url.path} leads away: {problem}") from problem
-        raise Refused("REDIRECT_REFUSED", f"more than {self.shared.limits.max_redirects} in a row")
-
-    async def _exchange(
-        self, transport: httpx.AsyncHTTPTransport, url: httpx.URL, request: Request
-    ) -> Capture | str:
-        """Send one request: a capture comes back, or where a redirect points."""
-        limits = self.shared.limits
-        timeouts = httpx.Timeout(limits.idle_seconds, connect=limits.connect_seconds, pool=None)
-        extensions: dict[str, object] = {"timeout": timeouts.as_dict()}
-        if url.scheme == "https" and not re.fullmatch(r"[0-9.]+|.*:.*", url.host):
-            extensions["sni_hostname"] = url.raw_host.decode("ascii")
-        address = self._addresses[self._tries % len(self._addresses)]
-        sent = httpx.Request(
-            request.method,
-            url.copy_with(host=address),
-            headers=self._headers(request, url),
-            content=request.body,
-            extensions=extensions,
-        )
-        in_body = False
-        async with self.shared.slot(url.host):
-            self.attempts += 1
-            try:
-                response = await transport.handle_async_request(sent)
-                try:
-                    target = judge(self.source, response, url.path, self.shared.now())
-                    in_body = True
-                    return target if target is not None else await self._body(response, url)
-                finally:
-                    await response.aclose()
-            except httpx.TransportError as problem:
-                raise explain(problem, in_body) from problem
-
-    def _headers(self, request: Request, url: httpx.URL) -> httpx.Headers:
-        headers = httpx.Headers(
-            {
-                "Host": url.netloc.decode("ascii"),
-                "Accept": ", ".join(self.source.content_types),
-                "Accept-Encoding": "gzip",
-                "Cache-Control": "no-cache",
-            }
-        )
-        headers.update(dict(request.headers))
-        headers["Host"] = url.netloc.decode("ascii")
-        headers["User-Agent"] = self.shared.limits.user_agent
-        if self.job.secret is not None:
-            headers["Authorization"] = f"Bearer {self.job.secret.reveal()}"
-        return headers
-
-    async def _body(self, response: httpx.Response, url: httpx.URL) -> Capture:
-        headers = response.headers
-        encoding = headers.get("content-encoding", "identity").strip().lower()
-        unpacker = Unpacker(encoding)
-        length = headers.get("content-length")
-        framed = length is not None or "transfer-encoding" in headers
-        if not framed and encoding == "identity":
-            raise Refused("TRUNCATED", "no length and no chunks: a cut body would look whole")
-        if length is not None and self.raw_bytes + int(length) > self._max_raw:
-            raise Refused("TOO_LARGE_RAW", f"{length} bytes announced; cap {self._max_raw}")
-        job = self.job
-        room = min(self.source.max_decoded_bytes, self.shared.limits.max_kept_bytes)
-        room -= self.kept_bytes
-        whole = job.max_whole_bytes - self.whole_bytes
-        keeper = Keeper(room, whole if job.line_filter else room, job.line_filter, job.header_lines)
-        turn = _YIELD_EVERY
-        async for chunk in response.aiter_raw():
-            self.raw_bytes += len(chunk)
-            if self.raw_bytes > self._max_raw:
-                raise Refused("TOO_LARGE_RAW", f"more than {self._max_raw} bytes on the wire")
-            for piece in unpacker.feed(chunk):
-                keeper.feed(piece)
-                if keeper.whole_bytes >= turn:
-                    turn = keeper.whole_bytes + _YIELD_EVERY
-                    await asyncio.sleep(0)
-        unpacker.finish()
-        body = keeper.finish()
-        self.kept_bytes += len(body)
-        self.whole_bytes += keeper.whole_bytes
-        kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
-        if job.line_filter is not None:
-            kept["x-whole-body-sha256"] = keeper.whole_sha256
-            kept["x-whole-body-bytes"] = str(keeper.whole_bytes)
-        status, now = response.status_code, self.shared.now()
-        return Capture(self.source.id, str(url), body, now, status, kept)
+    async def _open(self, url: httpx.URL, address: str, port: int) -> Speaker:
+        """Connect to a vetted address; a certificate is checked against the name in the URL."""
+        loop = asyncio.get_running_loop()
+        is_secure = url.scheme == "https"
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds):
+                _, wire = await loop.create_connection(
+                    Wire,
+                    address,
+                    port,
+                    ssl=self._tls if is_secure else None,
+                    server_hostname=url.raw_host.decode("ascii") if is_secure else None,
+                )
+        except (OSError, TimeoutError) as problem:
+            raise unreachable(problem) from problem
+        return Speaker(wire, self._limits.idle_seconds)
 
 
 async def fetch_all(
@@ -347,6 +164,7 @@ async def fetch_all(
     run_deadline_seconds: float,
     *,
     archive: Callable[[Capture], object] | None = None,
+    known: Known | None = None,
     now: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
     resolve: Resolve = system_resolve,
@@ -354,34 +172,41 @@ async def fetch_all(
 ) -> list[SourceResult]:
     """Read every job at once; return one result a job, in the order of ``jobs``.
 
-    ``archive`` is called with each capture before the source's generator sees it. ``now`` gives
-    aware UTC times and dates every capture; deadlines run on the monotonic clock instead.
+    ``archive`` is called with each capture before the source's generator sees it, in one thread
+    beside the reading. ``known`` is what is held already: what a server confirms is not sent again.
+    ``now`` gives aware UTC times and dates every capture; deadlines run on the monotonic clock.
 
     Raises:
         Exception: whatever ``archive`` raised, after all sources have ended. Nothing a source
             does is raised.
     """
-    for name in ("httpx", "httpcore"):
-        # They log whole URLs at INFO and every header at DEBUG.
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logger.level, logging.WARNING))
-    shared = _Shared(
-        limits=limits or Limits(),
-        now=now,
-        archive=archive,
-        resolve=resolve,
-        tls=tls or tls_context(),
-        ends_at=asyncio.get_running_loop().time() + run_deadline_seconds,
-    )
-    readings = [_Reading(job, shared) for job in jobs]
-    ends = await asyncio.gather(*(one.outcome() for one in readings), return_exceptions=True)
+    places = _Places(limits or Limits(), resolve, tls or tls_context())
+    with ThreadPoolExecutor(1, thread_name_prefix="archive") as disk:
+        shared = Shared(
+            limits=limits or Limits(),
+            now=now,
+            archive=archive,
+            known=known,
+            place=places,
+            ends_at=asyncio.get_running_loop().time() + run_deadline_seconds,
+            disk=disk,
+        )
+        readings = [Reading(job, shared) for job in jobs]
+        try:
+            ends = await asyncio.gather(
+                *(one.outcome() for one in readings), return_exceptions=True
+            )
+        finally:
+            places.close()
     for one in readings:
         if one.archive_failure is not None:
             raise one.archive_failure
-    return [
+    skew = skew_of(shared.seen)
+    found = [
         end if isinstance(end, SourceResult) else one.result(end)
         for one, end in zip(readings, ends, strict=True)
     ]
+    return [replace(one, findings=(*one.findings, skew)) for one in found] if skew else found
 
 
 def collect(
@@ -389,11 +214,19 @@ def collect(
     run_deadline_seconds: float,
     *,
     archive: Callable[[Capture], object] | None = None,
+    known: Known | None = None,
     now: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
     resolve: Resolve = system_resolve,
     tls: ssl.SSLContext | None = None,
 ) -> list[SourceResult]:
     """Do what :func:`fetch_all` does, from code that is not asynchronous."""
-    options = {"archive": archive, "now": now, "limits": limits, "resolve": resolve, "tls": tls}
+    options = {
+        "archive": archive,
+        "known": known,
+        "now": now,
+        "limits": limits,
+        "resolve": resolve,
+        "tls": tls,
+    }
     return asyncio.run(fetch_all(jobs, run_deadline_seconds, **options))  # type: ignore[arg-type]

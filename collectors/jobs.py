@@ -7,33 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.base import Capture, Requests, Source
+from collectors.secret import Secret
 from collectors.wire import LineFilter
 from methodology.errors import FetchError
-
-
-class Secret:
-    """A key that does not show itself in a repr, an error or a log.
-
-    ``reveal()`` gives the text; only the fetcher calls it, to fill the Authorization header.
-    """
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        if not text or not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("a key is printable ASCII without spaces; check the variable's value")
-        self._text = text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def reveal(self) -> str:
-        """Return the key itself."""
-        return self._text
-
-    def scrub(self, text: str) -> str:
-        """Return ``text`` with the key blotted out, for messages that quote a server."""
-        return text.replace(self._text, "***")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +19,9 @@ class Limits:
     ``allow_loopback`` lets any configured name lead to loopback and is meant for tests;
     ``per_host`` is how many requests may be open to one host at a time, 1 to 4. ``contact`` is an
     address a provider can write to, sent in User-Agent. ``max_kept_bytes`` bounds what is held of
-    one source in memory, whatever its own caps say.
+    one source in memory, whatever its own caps say. ``head_seconds`` is the time in which the head
+    of an answer must be whole; ``spacing_seconds`` the least time from one request to a host to
+    the next, whichever source sends them.
     """
 
     contact: str = ""
@@ -55,6 +33,8 @@ class Limits:
     max_attempts: int = 3
     connect_seconds: float = 10.0
     idle_seconds: float = 30.0
+    head_seconds: float = 30.0
+    spacing_seconds: float = 0.0
     backoff_seconds: float = 0.5
 
     def __post_init__(self) -> None:
@@ -100,8 +80,9 @@ class SourceResult:
 
     ``captures`` are the bodies in the order they came, those before a failure included;
     ``error`` is None when the source gave everything it was asked for. Times are aware UTC.
-    ``raw_bytes`` counts body bytes on the wire, ``attempts`` the requests sent, retries and
-    redirects included.
+    ``raw_bytes`` counts body bytes on the wire, ``attempts`` the requests sent, retries, redirects
+    and robots files included. ``findings`` are things to know that are no failure, each a code and
+    words: DATE_MISSING, CLOCK_SKEW.
     """
 
     source: str
@@ -111,3 +92,4 @@ class SourceResult:
     finished_at: datetime
     raw_bytes: int
     attempts: int
+    findings: tuple[str, ...] = ()

@@ -30,19 +30,25 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Refused(Exception):
-    """A guard said no. ``reason`` is the code of the :class:`~methodology.errors.FetchError`."""
+    """A guard said no. ``reason`` is the code of the :class:`~methodology.errors.FetchError`.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    ``status`` is the HTTP status where that is what was refused.
+    """
+
+    def __init__(self, reason: str, detail: str, status: int | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.status = status
 
 
 class Again(Refused):
     """A refusal worth another try, after ``after`` seconds when the server said so."""
 
-    def __init__(self, reason: str, detail: str, after: float | None = None) -> None:
-        super().__init__(reason, detail)
+    def __init__(
+        self, reason: str, detail: str, after: float | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(reason, detail, status)
         self.after = after
 
 

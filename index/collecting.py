@@ -5,6 +5,7 @@ All bodies of a round carry the round's own time, so the pages of one catalogue 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,25 +16,45 @@ from collectors.archive import Archive
 from collectors.base import Requests, Source
 from collectors.fetch import collect
 from collectors.gpus import aws_list, gcp_list
-from collectors.jobs import Job, Limits, Secret, SourceResult
+from collectors.held import Shelf
+from collectors.jobs import Job, Limits, SourceResult
+from collectors.keys import read_key
+from collectors.secret import Secret
 from collectors.tokens import openrouter_endpoints
+from collectors.wire import Refused
 from index.config import Settings, SourceSettings
+from index.ledger.batches import Batches
+from index.ledger.log import Log
 from methodology import register
 from methodology.definition import RateDefinition, load_definitions
 
 
+def off_because(source: Source, settings: Settings) -> str | None:
+    """Return why a source is not asked over a network, in words; None when it is."""
+    mine = _settings_of(settings, source.id)
+    if not source.is_live:
+        return "a file of the bundled history, no live source"
+    if not mine.enabled:
+        return "switched off in the settings"
+    if source.switch is not None and not mine.accept_terms:
+        return (
+            f"its terms stand against collecting: {source.switch} Off until the operator says that "
+            f"he may: SPOTFIX_SOURCES__{source.id}__ACCEPT_TERMS=true"
+        )
+    return None
+
+
 def live_sources(settings: Settings) -> list[Source]:
     """Return the admitted sources that answer over a network and are switched on."""
-    return [
-        source
-        for source in panel.load_all()
-        if source.is_live and _settings_of(settings, source.id).enabled
-    ]
+    return [source for source in panel.load_all() if off_because(source, settings) is None]
 
 
 def _settings_of(settings: Settings, source_id: str) -> SourceSettings:
     return settings.sources.get(source_id, SourceSettings())
 
+
+SPACING_SECONDS = 0.1
+"""Least time between two requests to one host, unless the source or its site wants more."""
 
 UNASKED = ("NO_KEY", "BAD_KEY")
 """Failures of a source that was never asked."""
@@ -65,39 +86,57 @@ def collect_round(
             continue
         secret = None
         if source.auth_env:
-            key = os.environ.get(source.auth_env, "")
-            if not key:
-                failures.append(
-                    {
-                        "source": source.id,
-                        "reason": "NO_KEY",
-                        "detail": f"set {source.auth_env} or switch the source off",
-                    }
-                )
-                continue
             try:
-                secret = Secret(key)
-            except ValueError as error:
-                failures.append(
-                    {
-                        "source": source.id,
-                        "reason": "BAD_KEY",
-                        "detail": f"{source.auth_env}: {error}",
-                    }
-                )
+                secret = read_key(source.auth_env, os.environ)
+            except Refused as problem:
+                told = {"reason": problem.reason, "detail": problem.detail}
+                failures.append({"source": source.id, **told})
                 continue
         jobs += _jobs(source, _settings_of(settings, source.id).url, secret)
     say("collect", f"{len({j.source.id for j in jobs})} sources")
-    limits = Limits(contact=settings.contact, allow_loopback=settings.allow_loopback)
+    limits = Limits(
+        contact=settings.contact,
+        allow_loopback=settings.allow_loopback,
+        # This machine is owed no courtesy, and tests ask it often.
+        spacing_seconds=0.0 if settings.allow_loopback else SPACING_SECONDS,
+    )
     moment = at.replace(tzinfo=UTC)
     results = collect(
-        jobs, settings.deadline_seconds, archive=archive.put, now=lambda: moment, limits=limits
+        jobs,
+        settings.deadline_seconds,
+        archive=archive.put,
+        known=Shelf(archive),
+        now=lambda: moment,
+        limits=limits,
     )
     failures += _folded(results)
     for result in results:
         say("collect", result.source)
+    for finding in sorted({f for result in results for f in result.findings if _of_all(f)}):
+        say("clock", finding)
     _join_gcp(results, archive)
     return failures
+
+
+def _of_all(finding: str) -> bool:
+    """Return whether a finding is about this machine and not about one source."""
+    return finding.startswith("CLOCK_SKEW")
+
+
+def expire_bodies(settings: Settings, at: datetime) -> list[str]:
+    """Remove archived bodies whose class allows it at ``at`` (naive UTC); return their digests.
+
+    What any manifest of the log lists is in use and stays, whatever its class.
+    """
+    archive = Archive(settings.raw)
+    in_use: set[str] = set()
+    if Log.exists(settings.ledger):
+        batches = Batches(settings.ledger)
+        for path in sorted((settings.ledger / "batches" / "manifest").glob("*.jsonl")):
+            content = json.loads(batches.get("manifest", path.stem))
+            in_use |= {row["body_sha256"] for row in content["captures"]}
+    classes = {source.id: source.retention for source in panel.load_all()}
+    return archive.expire(at.replace(tzinfo=UTC), classes, in_use)
 
 
 def _folded(results: Sequence[SourceResult]) -> list[dict[str, str]]:

@@ -20,12 +20,17 @@ from methodology.errors import ConfigError
 
 
 class SourceSettings(BaseModel):
-    """What an operator may say of one source: another address, or not to ask it."""
+    """What an operator may say of one source: another address, not to ask it, or that he may.
+
+    ``accept_terms`` switches on a source whose terms stand against collecting: the operator says
+    that he holds a licence.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     url: str | None = None
     enabled: bool = True
+    accept_terms: bool = False
 
 
 class Settings(BaseSettings):

@@ -75,7 +75,7 @@ def sources(out: OutOption = None, as_json: JsonOption = False) -> None:
 
     settings, screen = settings_of(out=out), screen_of(as_json)
     seen = doctor.last_seen(settings)
-    asked = {source.id for source in collecting.live_sources(settings)}
+    off = {source.id: collecting.off_because(source, settings) for source in panel.load_all()}
     rows: list[dict[str, Any]] = [
         {
             "id": s.id,
@@ -87,7 +87,8 @@ def sources(out: OutOption = None, as_json: JsonOption = False) -> None:
             "data_right": s.data_right,
             "terms": s.terms,
             "auth_env": s.auth_env,
-            "is_asked_live": s.id in asked,
+            "is_asked_live": off[s.id] is None,
+            "off_because": off[s.id],
             "last_success": clock.iso(seen[s.id]) if s.id in seen else None,
         }
         for s in panel.load_all()
@@ -103,6 +104,8 @@ def sources(out: OutOption = None, as_json: JsonOption = False) -> None:
         screen.pair("url", r["url"])
         screen.pair("licence", r["code_licence"])
         screen.pair("data", r["data_right"])
+        if r["off_because"]:
+            screen.pair("off", r["off_because"])
         screen.pair("last success", r["last_success"] or "none over the network yet")
 
 

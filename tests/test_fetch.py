@@ -81,7 +81,7 @@ REFUSALS = [
         "drips_a_body_of_known_length",
         lb.drip(HEAD + b"Content-Length: 99999\r\n\r\n", b" "),
     ),
-    ("TIMEOUT", "sends_100_continue_for_ever", lb.drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n")),
+    ("PROTOCOL", "sends_100_continue_for_ever", lb.drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n")),
     (
         "TOO_LARGE_RAW",
         "announces_too_much",
