@@ -48,7 +48,7 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
     """Yield one request per page.
 
     Raises:
-        ParseError: ``NOT_JSON`` of a page; ``SHAPE`` for a page token that repeats, or more than
+        ParseError: ``NOT_JSON`` of a page; ``ENDLESS`` for a page token that repeats, or more than
             :data:`MAX_PAGES` pages.
     """
     params: dict[str, str] = {}
@@ -59,7 +59,7 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
         if token is None:
             return
         if token in seen or len(seen) == MAX_PAGES:
-            raise ParseError("fireworks", "SHAPE", f"page token {token[:80]!r}: pages do not end")
+            raise ParseError("fireworks", "ENDLESS", f"page token {token[:80]!r}: pages do not end")
         seen.add(token)
         params = {"pageToken": token}
 

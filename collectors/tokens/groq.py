@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.model_lists import settled
@@ -101,4 +102,5 @@ SOURCE = Source(
     content_types=("text/markdown", "text/plain"),
     is_page=True,
     path="groq",
+    every=timedelta(hours=5),
 )

@@ -18,6 +18,7 @@ Field map (``data[]``; the site's body is a bare list):
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from collectors.base import Capture, Parsed, Source, single_get
@@ -68,4 +69,5 @@ SOURCE = Source(
         "Documentation read 2026-11-21 from a stored copy."
     ),
     auth_env="OPENROUTER_API_KEY",
+    every=timedelta(hours=20),
 )
