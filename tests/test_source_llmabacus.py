@@ -150,6 +150,12 @@ def test_a_body_of_another_shape_is_refused(text, reason):
     assert error.value.reason == reason
 
 
+def test_a_file_in_another_unit_is_refused():
+    told = {**body(), "pricing_unit": "per_thousand_tokens"}
+    with pytest.raises(ParseError, match="per_thousand_tokens"):
+        parse(capture(json.dumps(told).encode()))
+
+
 @pytest.mark.skipif(not HOME.is_dir(), reason=f"no stored bodies at {HOME}; set SPOTFIX_PAYLOADS")
 def test_every_stored_file_is_read_and_every_listing_told():
     paths = sorted((HOME / "tokens" / "llmabacus_cn").glob("*.gz"))

@@ -1,7 +1,7 @@
 """Model Price Watch: list prices of vendors and hosts, checked by hand, with a daily history.
 
 ``https://modelpricewatch.com/api/v1/models.json``, no key. The data are under CC BY 4.0 and ask for
-the words "modelpricewatch.com" (repository romanshumy/llm-prices-data, read 2026-11-21). Evidence
+the words "modelpricewatch.com" (README of romanshumy/llm-prices-data, read 2026-11-21). Evidence
 tier E4. At hand: the repository's whole files of 2026-08-22; an answer of the address itself has
 not been recorded.
 
@@ -22,7 +22,8 @@ Column map of ``models.json`` (a list):
 ``price-history.csv``: ``model_id,model,provider,date,event,source`` and the three prices, one row a
 day and listing, seen at 00:00 UTC of its date. Event ``removed`` ends the listing. It has no notes:
 the two listings known to be sold by the hour are refused from the day they were
-(:data:`BY_THE_HOUR`). ``llm-price-index.csv`` (an average) and ``providers.json`` (addresses) price
+(:data:`BY_THE_HOUR`). Rows whose ``source`` begins with ``litellm`` (191 of 10,462) were read from
+LiteLLM's past, so they are no second witness of it. ``llm-price-index.csv`` (an average) and ``providers.json`` (addresses) price
 no listing: each of their rows is ``NOT_A_LISTING``.
 """
 

@@ -3,9 +3,10 @@
 ``https://www.llm-prices.com/historical-v1.json`` (asked) and ``current-v1.json`` (the same without
 dates), no key. Repository simonw/llm-prices: no licence stated (read 2026-11-21), so its rows stay
 facts quoted with source and date. Evidence tier E4.
-At hand: the repository's vendor files of 2026-08-05 in one object by path. The two addresses were
-not recorded; programs that read them show ``{"prices": [{"id", "vendor", "name", "input",
-"output", "input_cached", "from_date", "to_date"}]}`` and, for ``current``, ``updated_at``.
+At hand: the repository's vendor files of 2026-08-05 in one object by path. Its program
+``scripts/build.py`` (read 2026-11-21) makes the published file of them, one entry a period:
+``{"prices": [{"id", "vendor", "name", "input", "output", "input_cached", "from_date",
+"to_date"}]}``. An answer of the address itself has not been recorded.
 
 Column map:
 
