@@ -2,9 +2,9 @@
 
 History only: eighteen extracts of published packages (``@lobehub/chat``, later ``model-bank``),
 2024-12-01 to 2026-09-27, holding ids, names and the ``pricing`` blocks. A file is not dated inside;
-the capture's time is the day of the package, by which the figures held. The repository was under MIT
-at first and the packages are under the LobeHub Community License (Apache-2.0 with conditions on the
-product) since; read 2026-11-21. The extract holds facts. Evidence tier E4.
+the capture's time is the day of the package, by which the figures held. The repository was under
+MIT at first; the packages are under the LobeHub Community License (Apache-2.0 with conditions on
+the product; read 2026-11-21). The extract holds facts. Evidence tier E4.
 
 Column map:
 

@@ -21,10 +21,10 @@ Column map of ``models.json`` (a list):
 
 ``price-history.csv``: ``model_id,model,provider,date,event,source`` and the three prices, one row a
 day and listing, seen at 00:00 UTC of its date. Event ``removed`` ends the listing. It has no notes:
-the two listings known to be sold by the hour are refused from the day they were
-(:data:`BY_THE_HOUR`). Rows whose ``source`` begins with ``litellm`` (191 of 10,462) were read from
-LiteLLM's past, so they are no second witness of it. ``llm-price-index.csv`` (an average) and ``providers.json`` (addresses) price
-no listing: each of their rows is ``NOT_A_LISTING``.
+listings known to be sold by the hour are refused from the day they were (:data:`BY_THE_HOUR`).
+Rows whose ``source`` begins with ``litellm`` (191 of 10,462) were read from LiteLLM's past, so they
+are no second witness of it. ``llm-price-index.csv`` (an average) and ``providers.json`` (addresses)
+price no listing: each of their rows is ``NOT_A_LISTING``.
 """
 
 from __future__ import annotations
