@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from collectors.base import Parsed
 from collectors.tokens.deepinfra import SOURCE, parse
+from methodology.definition import load_methodology
+from methodology.eligibility import Registers, normalise
 from methodology.errors import ParseError
+from methodology.segments import Coverage, segments
 from tests.sellers import NOT_A_LIST, SEEN, capture, holds, nanos, payload, prices, reasons
 
 ENDS = datetime(2026, 12, 1)
@@ -80,6 +84,42 @@ def test_a_discount_with_an_end_is_followed_by_the_list_price(ends: object) -> N
         *[("IN", 600_000_000), ("OUT", 3_000_000_000), ("CIN", 60_000_000)],
     ]
     holds(found, SOURCE)
+
+
+def test_between_two_bodies_the_list_price_takes_over_at_the_stated_moment() -> None:
+    rules = load_methodology()
+    terms = {**PLAIN, "discount": 0.5, "discount_ends_at": ENDS_UNIX}
+    before, after = ENDS - timedelta(minutes=90), ENDS + timedelta(minutes=30)
+    moments = [before, before + timedelta(hours=1), after]
+    quotes = pl.concat(
+        [parse(capture(SOURCE, [model(terms)], at.replace(tzinfo=UTC))).quotes for at in moments]
+    )
+    who = ("source", "spelling", "provider", "group", "provider_class", "domicile")
+    what = ("source", "spelling", "listing_id", "instrument_id")
+    registers = Registers(
+        pl.DataFrame([("deepinfra",) * 4 + ("host", "US")], schema=list(who), orient="row"),
+        pl.DataFrame(
+            [("deepinfra", "*", "a/b|unknown", "b")], schema=list(what), orient="row"
+        ).with_columns(pl.lit(None, pl.Int32).alias("gpu_count")),
+        pl.DataFrame([("deepinfra", "facts")], schema=["source", "licence_id"], orient="row"),
+    )
+    observations, refused = normalise(quotes, registers, rules.bounds)
+    assert refused.is_empty()
+    span = [("deepinfra", "snapshot", before, after + timedelta(hours=26))]
+    coverage = Coverage(
+        pl.DataFrame(span, schema=["source", "mode", "covered_from", "covered_to"], orient="row"),
+        pl.DataFrame({"source": ["deepinfra"] * 3, "captured_at": moments}),
+    )
+    found = segments(observations, coverage, rules).filter(pl.col("meter") == "IN")
+    spans = [
+        (price, datetime.fromtimestamp(start / 1e6, UTC).replace(tzinfo=None))
+        for price, start in found.sort("from_us").select("price_nano", "from_us").rows()
+    ]
+    assert spans == [
+        *[(300_000_000, moment) for moment in moments[:2]],
+        (600_000_000, ENDS),
+        (600_000_000, after),
+    ]
 
 
 def test_a_discount_that_is_over_counts_no_more() -> None:

@@ -2,9 +2,9 @@
 
 Address: ``https://api.deepinfra.com/models/list``, no key. Evidence tier E3.
 
-At hand: no body; the shape is the published API schema as three generated and hand-written clients
-carry it, and single rows that they quote (read 2026-11-21). DeepInfra's renderer of its prices and
-the meaning of ``discount`` are described in a public bug report of 2026-09-01.
+At hand: no body; the shape is the published API schema as three public clients carry it, and single
+rows that they quote (2026-09 and 2026-10, read 2026-11-21). What ``discount`` means is the formula
+that DeepInfra documents, as one of them cites it: cents per token times (1 - discount).
 
 Field map (the body is a bare list):
 
