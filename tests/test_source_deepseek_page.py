@@ -42,6 +42,12 @@ def parsed() -> Parsed:
     return read(BODY.read_text())
 
 
+def test_a_break_inside_a_label_changes_nothing(parsed: Parsed) -> None:
+    again = changed("TOKENS (CACHE", "TOKENS<br>(CACHE")
+    assert prices(again, FLASH, "IN") == prices(parsed, FLASH, "IN")
+    assert again.quotes.height == 18
+
+
 @pytest.mark.parametrize(
     ("listing", "meter", "off_peak", "peak"),
     [
@@ -91,6 +97,8 @@ def test_hours_of_weekdays_are_told_beside_each_listing(parsed: Parsed) -> None:
         (FLASH, "WEEKDAY_TARIFF"),
         (PRO, "WEEKDAY_TARIFF"),
     ]
+    holidays = "Monday through Friday, excluding Chinese public holidays"
+    assert changed("Monday through Friday", holidays).rejections.height == 2
     daily = changed(", Monday through Friday", "")
     assert daily.rejections.is_empty()
     assert daily.quotes.height == 18

@@ -64,7 +64,7 @@ def parse(capture: Capture) -> Parsed:
     hits = next((text for text in HITS if text.casefold() in heads), HITS[0])
     head = (*HEAD, hits, "Output tokens")
     models = known_table(capture, tables, header=head, under="Model pricing")
-    batch = known_table(capture, tables, header=BATCH_HEAD, under="Batch processing")
+    batch = known_table(capture, tables, header=BATCH_HEAD)
     rows = PageRows(capture, PROVIDER)
     for table, meters in ((models, METERS), (batch, ("BAT_IN", "BAT_OUT"))):
         for row in table.rows:
