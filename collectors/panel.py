@@ -31,9 +31,11 @@ class Line(NamedTuple):
 
 SOURCES: dict[str, Line] = {
     # prices of tokens
+    "alibaba_bailian": Line("collectors.tokens.alibaba_bailian"),
     "anthropic_page": Line("collectors.tokens.anthropic_page"),
     "aws_bedrock": Line("collectors.tokens.aws_bedrock"),
     "azure_openai": Line("collectors.tokens.azure_openai"),
+    "baidu_qianfan": Line("collectors.tokens.baidu_qianfan"),
     "catwalk": Line("collectors.tokens.catwalk"),
     "chutes": Line("collectors.tokens.chutes"),
     "deepinfra": Line("collectors.tokens.deepinfra"),
@@ -48,8 +50,10 @@ SOURCES: dict[str, Line] = {
     "litellm": Line("collectors.tokens.litellm", proven_on="2026-11-19"),
     "llmabacus": Line("collectors.tokens.llmabacus"),
     "lobehub_cny": Line("collectors.tokens.lobehub_cny", proven_on="2026-09-27"),
+    "minimax": Line("collectors.tokens.minimax"),
     "modelpricewatch": Line("collectors.tokens.modelpricewatch"),
     "models_dev": Line("collectors.tokens.models_dev", proven_on="2026-08-12"),
+    "moonshot": Line("collectors.tokens.moonshot"),
     "novita": Line("collectors.tokens.novita"),
     "oneapi_cny": Line("collectors.tokens.oneapi_cny", proven_on="2025-02-16"),
     "openai_page": Line("collectors.tokens.openai_page"),
@@ -58,10 +62,14 @@ SOURCES: dict[str, Line] = {
     "openrouter_providers": Line("collectors.tokens.openrouter_providers"),
     "poe": Line("collectors.tokens.poe"),
     "requesty": Line("collectors.tokens.requesty"),
+    "siliconflow": Line("collectors.tokens.siliconflow"),
     "simonw_llm_prices": Line("collectors.tokens.simonw_llm_prices"),
+    "tencent_hunyuan": Line("collectors.tokens.tencent_hunyuan"),
     "together": Line("collectors.tokens.together"),
     "vercel_gateway": Line("collectors.tokens.vercel_gateway"),
+    "volcengine": Line("collectors.tokens.volcengine"),
     "xai_api": Line("collectors.tokens.xai_api"),
+    "zhipu": Line("collectors.tokens.zhipu"),
     # prices of GPU-hours
     "akash": Line("collectors.gpus.akash"),
     "aws_history": Line("collectors.gpus.aws_list", "HISTORY", "2026-07-20"),
