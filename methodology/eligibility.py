@@ -18,7 +18,7 @@ from methodology.errors import PriceError
 from methodology.parameters import Bounds
 from methodology.units import GPU_UNITS, NANO, to_nano
 
-CURRENCIES = ("USD", "CNY")
+CURRENCIES = ("USD", "CNY", "EUR")
 """Currencies with a canonical unit; any other is refused, never converted here."""
 
 
@@ -145,9 +145,8 @@ def _price(rows: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     )
     priced = rows.join(figures, on=keys, how="left", nulls_equal=True)
     wrong_currency = ~pl.col("currency").is_in(CURRENCIES)
-    gpu_not_usd = pl.col("quoted_unit").is_in(list(GPU_UNITS)) & (pl.col("currency") != "USD")
     refusals = [
-        (wrong_currency | gpu_not_usd, "CURRENCY_NOT_PINNED", pl.format("currency {}", "currency")),
+        (wrong_currency, "CURRENCY_NOT_PINNED", pl.format("currency {}", "currency")),
         (
             pl.col("tax_included").fill_null(False),
             "TAX_INCLUDED",
@@ -169,13 +168,14 @@ def _price(rows: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
 
 
 def _observations(priced: pl.DataFrame) -> pl.DataFrame:
-    unit = (
+    good = (
         pl.when(pl.col("quoted_unit").is_in(list(GPU_UNITS)))
-        .then(pl.lit("usd_per_gpu_hour"))
-        .when(pl.col("currency") == "CNY")
-        .then(pl.lit("cny_per_mtok"))
-        .otherwise(pl.lit("usd_per_mtok"))
+        .then(pl.lit("gpu_hour"))
+        .otherwise(pl.lit("mtok"))
     )
+    # A refused row of another currency is in a unit that no index counts.
+    known = pl.when(pl.col("currency").is_in(CURRENCIES)).then("currency").otherwise(pl.lit("USD"))
+    unit = pl.format("{}_per_{}", known.str.to_lowercase(), good)
     columns = [c for c in schemas.schema_of(schemas.Observation) if c != "observation_id"]
     rows = priced.with_columns(pl.col("provider_id").alias("provider"), unit.alias("unit"))
     rows = rows.select(columns)

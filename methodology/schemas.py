@@ -37,6 +37,9 @@ COUNTS = (
 and that there are, at one moment; regions with capacity; a stock band (0 none, 1 low, 2 medium,
 3 high). Only tokens weigh in a price index; the others are proxies that are shown."""
 
+MONEYS = ("usd", "cny", "eur")
+"""Currencies in which a price is kept; no index counts one that is not in its own."""
+
 STATUSES = ("offered", "withdrawn", "unknown")
 """``withdrawn``: the source says the offer ended. ``unknown``: it stopped giving a price."""
 
@@ -143,7 +146,8 @@ class Observation(_Frame):
         nullable=True, ge=0, le=10**15, description="1e-9 currency per Mtok or GPU-hour"
     )
     unit: pl.String = pa.Field(
-        isin=["usd_per_mtok", "cny_per_mtok", "usd_per_gpu_hour"], description="canonical unit"
+        isin=[f"{money}_per_{good}" for good in ("mtok", "gpu_hour") for money in MONEYS],
+        description="canonical unit",
     )
     is_inexact: pl.Boolean = pa.Field(description="the text did not fit nano-units exactly")
     tenor: pl.String = pa.Field(isin=list(TENORS), description="commitment")

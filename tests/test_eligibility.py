@@ -121,7 +121,7 @@ def test_an_unmapped_quote_is_refused_and_leaves_nothing(changed: dict, reason: 
         pytest.param({"price_text": "1000.01"}, "OUT_OF_BOUNDS", id="just_above_the_bound"),
         pytest.param({"price_text": "0.00009"}, "OUT_OF_BOUNDS", id="just_below_the_bound"),
         pytest.param({"price_text": "2000000"}, "OUT_OF_RANGE", id="beyond_fixed_point"),
-        pytest.param({"currency": "EUR"}, "CURRENCY_NOT_PINNED", id="no_euro_is_guessed"),
+        pytest.param({"currency": "INR"}, "CURRENCY_NOT_PINNED", id="no_rupee_is_guessed"),
         pytest.param({"tax_included": True}, "TAX_INCLUDED", id="a_tax_nobody_stated"),
     ],
 )
@@ -139,20 +139,26 @@ def test_the_bounds_themselves_are_inside(text: str) -> None:
     assert (kept.height, refused.height) == (1, 0)
 
 
-def test_a_gpu_price_in_yuan_is_refused_and_a_token_price_in_yuan_is_its_own_unit() -> None:
+def test_a_price_stays_in_the_currency_it_is_posted_in() -> None:
+    machine = quote(
+        provider="cloud",
+        listing_id="p5.48xlarge",
+        meter="GPU_H",
+        price_text="300",
+        quoted_unit="per_instance_hour",
+    )
     kept, refused = run(
         quote(currency="CNY"),
-        quote(
-            provider="cloud",
-            listing_id="p5.48xlarge",
-            meter="GPU_H",
-            price_text="300",
-            quoted_unit="per_instance_hour",
-            currency="CNY",
-        ),
+        {**machine, "currency": "CNY"},
+        {**machine, "currency": "EUR", "price_text": "23.1"},
     )
-    assert sorted(kept["unit"].to_list()) == ["cny_per_mtok", "usd_per_gpu_hour"]
-    assert refused["reason"].to_list() == ["CURRENCY_NOT_PINNED"]
+    # 300 / 8 = 37.5 CNY, 23.1 / 8 = 2.8875 EUR: neither is turned into dollars
+    assert sorted(kept.filter(pl.col("meter") == "GPU_H").select("unit", "price_nano").rows()) == [
+        ("cny_per_gpu_hour", 37_500_000_000),
+        ("eur_per_gpu_hour", 2_887_500_000),
+    ]
+    assert kept.filter(pl.col("meter") != "GPU_H")["unit"].to_list() == ["cny_per_mtok"]
+    assert refused.is_empty()
 
 
 def test_of_two_prices_for_one_moment_the_lower_stands_and_the_other_is_refused() -> None:

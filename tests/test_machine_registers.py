@@ -101,14 +101,15 @@ def test_a_body_becomes_prices_of_one_gpu_hour(
     assert sorted(seen.select(columns).rows()) == goods
 
 
-def test_euro_are_refused_by_their_currency_and_not_taken_for_dollars() -> None:
+def test_euro_stay_euro_and_are_not_taken_for_dollars() -> None:
     source = panel.load("scaleway")
     found = source.parse(capture(source, small(source, "2026-10-01.json")))
     seen, refused = normalise(found.quotes, REGISTERS, load_methodology().bounds)
-    assert seen["price_nano"].null_count() == seen.height
+    assert set(seen["unit"]) == {"eur_per_gpu_hour"}
+    assert seen["price_nano"].null_count() == 0
     reasons = dict(refused.select("listing_id", "reason").rows())
-    assert reasons["H100-SXM-8-80G"] == reasons["H100-1-80G"] == "CURRENCY_NOT_PINNED"
     assert reasons["RENDER-S"] == "UNMAPPED_LISTING"
+    assert "H100-SXM-8-80G" not in reasons
 
 
 @pytest.mark.parametrize("source_id", SOURCES)
