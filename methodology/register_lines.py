@@ -62,6 +62,14 @@ LISTING_SOURCES = (
     "lobehub_cny",
     "modelpricewatch",
     "simonw_llm_prices",
+    "alibaba_bailian",
+    "baidu_qianfan",
+    "minimax",
+    "moonshot",
+    "siliconflow",
+    "tencent_hunyuan",
+    "volcengine",
+    "zhipu",
 )
 """Sources whose listing ids ``models.toml`` may name."""
 

@@ -90,6 +90,7 @@ NOT_PRICES = {
     "a thousands mark": ("1,000", "NOT_A_NUMBER"),
     "below zero": ("-2", "NOT_A_NUMBER"),
     "full-width digits": ("２.１", "NOT_A_NUMBER"),
+    "more digits than a price has": ("¥" + "9" * 30, "NOT_A_NUMBER"),
     "to be told": ("待定", "NOT_A_NUMBER"),
 }
 

@@ -83,6 +83,7 @@ FAULTS = {
     "a column twice": (changed("上下文窗口", "输出价格"), "TABLE_CHANGED"),
     "no unit column": (changed('{ title: "计费单位", width: "14%" },', ""), "TABLE_CHANGED"),
     "a row that is not read": (changed('"¥27.00", "262', '27, "262'), "TABLE_CHANGED"),
+    "a comma too few": (changed('"kimi-k2.6", "1M', '"kimi-k2.6" "1M'), "TABLE_CHANGED"),
     "no rows": (changed("rows={", "lines={"), "TABLE_CHANGED"),
     "a page of a megabyte": (BODY + " " * 10**6, "SHAPE"),
     "an error page": ("<html><body>404</body></html>", "TABLE_CHANGED"),

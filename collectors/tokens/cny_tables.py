@@ -91,6 +91,8 @@ def figure_of(text: str, unit: str) -> tuple[str, str] | None:
     found = money(plain)
     if found is None:
         return None
+    if not _FIGURE.fullmatch(found.price_text):
+        raise PriceError("NOT_A_NUMBER", f"{plain[:80]!r} has more digits than a price")
     if found.currency != "CNY":
         raise PriceError("OTHER_CURRENCY", f"{plain[:80]!r} is in {found.currency}")
     return found.price_text, found.per or unit

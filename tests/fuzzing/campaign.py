@@ -43,6 +43,7 @@ REPEATS_ARE_JUDGED = {
 """Sources whose parser may go on where a key is repeated, and why."""
 
 MADE_UP = {
+    "alibaba_bailian": "batch is half of the price, which its page says in a word",
     "aws_history": "a stored extract without its own text",
     "gcp_history": "parts that are summed",
     "gcp_list": "a machine is the sum of its component SKUs",
