@@ -13,10 +13,11 @@ KILLS ?= 200
 SEED ?=
 ROWS ?= 100000000
 BASKETS ?= 1000000
+INJECTIONS ?= 100000
 BODIES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-determinism campaign-baskets campaign-fuzz payload-census bench-methodology freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-determinism campaign-baskets campaign-fuzz campaign-guards payload-census bench-methodology freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -64,7 +65,7 @@ format: $(VENV)/.dev  ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-campaigns: campaign-kill campaign-determinism campaign-baskets campaign-fuzz  ## every long run
+campaigns: campaign-kill campaign-determinism campaign-baskets campaign-fuzz campaign-guards  ## every long run
 
 campaign-kill: $(VENV)/.dev  ## SIGKILL a publisher KILLS times (200); SEED repeats the draws
 	@$(BIN)/python -m tests.killer --kills $(KILLS) $(if $(SEED),--seed $(SEED))
@@ -74,6 +75,9 @@ campaign-determinism: $(VENV)/.dev  ## the whole bundle under other threads, zon
 
 campaign-baskets: $(VENV)/.dev  ## BASKETS random baskets (1000000) by four engines; SEED repeats them
 	@BASKETS=$(BASKETS) SEED=$(SEED) $(BIN)/pytest -s -m campaign --timeout 3600 tests/test_baskets.py tests/test_oracle.py
+
+campaign-guards: $(VENV)/.dev  ## INJECTIONS random faults (100000) through the guards; SEED repeats them
+	@INJECTIONS=$(INJECTIONS) SEED=$(SEED) $(BIN)/pytest -s -m campaign --timeout 3600 tests/test_guard_campaign.py
 
 campaign-fuzz: $(VENV)/.dev  ## BODIES mutated bodies (1000000) through every parser; SEED repeats them
 	@$(BIN)/python -m tests.fuzzing.campaign --bodies $(BODIES) $(if $(SEED),--seed $(SEED))

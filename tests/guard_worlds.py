@@ -7,9 +7,10 @@ Worlds come from the bundled tables, and from the daily bodies of the payloads w
 from __future__ import annotations
 
 import gzip
+import importlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -19,8 +20,7 @@ from pathlib import Path
 import polars as pl
 
 from collectors import panel
-from collectors.base import Capture, Parsed
-from collectors.tokens import openrouter_endpoints
+from collectors.base import Capture
 from index import intake
 from methodology import register
 from methodology.eligibility import Registers
@@ -44,18 +44,18 @@ RATES = {
 LIMITS = Thresholds(rates=RATES)
 """The guards' figures with currency rates of October 2026."""
 
-SERIES: dict[str, tuple[str, str, Callable[[Capture], Parsed] | None]] = {
+SERIES: dict[str, tuple[str, str, str | None]] = {
     "gpurentalprices": ("gpu/gpurentalprices", "snapshot", None),
     "genai_prices": ("tokens/genai_prices", "schedule", None),
     "litellm": ("tokens/litellm", "snapshot", None),
     "openrouter_models": ("tokens/openrouter_models", "snapshot", None),
-    "openrouter_endpoints": (
-        "tokens/openrouter_endpoints_csv",
-        "snapshot",
-        openrouter_endpoints.parse_panel_csv,
-    ),
+    "openrouter_endpoints": ("tokens/openrouter_endpoints_csv", "snapshot", "parse_panel_csv"),
+    "llmabacus": ("tokens/llmabacus_cn", "snapshot", None),
+    "lobehub_cny": ("tokens/lobehub_cny", "snapshot", None),
+    "catwalk": ("tokens/catwalk", "snapshot", None),
+    "primeintellect": ("gpu/primeintellect_tugot17", "snapshot", "parse_history"),
 }
-"""Daily series of the payloads: folder, mode, parser (None: the source's own)."""
+"""Dated series of the payloads: folder, mode, parser (None: the source's own)."""
 
 
 @cache
@@ -79,7 +79,9 @@ class Body:
 @cache
 def bodies(source: str) -> tuple[Body, ...]:
     """Return the daily bodies of a source in the payloads, oldest first (none: empty)."""
-    folder, mode, parser = SERIES[source]
+    folder, mode, name = SERIES[source]
+    module = importlib.import_module(panel.SOURCES[source].module)
+    parse = panel.load(source).parse if name is None else getattr(module, name)
     found = []
     for file in sorted((PAYLOADS / folder).glob("*.gz")):
         day = re.search(r"\d{4}-\d{2}-\d{2}", file.name)
@@ -87,7 +89,7 @@ def bodies(source: str) -> tuple[Body, ...]:
             continue
         at = datetime.fromisoformat(day[0]) + timedelta(hours=23, minutes=59)
         capture = Capture(source, "x", gzip.decompress(file.read_bytes()), at.replace(tzinfo=UTC))
-        parsed = (parser or panel.load(source).parse)(capture)
+        parsed = parse(capture)
         found.append(Body(source, at, parsed.quotes, parsed.seen, mode))
     return tuple(found)
 
@@ -103,7 +105,10 @@ def replay(
     for body in sorted(series, key=lambda b: (b.day, b.source)):
         before = states.get(body.source) or GuardState.new(body.source)
         far = peers([s for name, s in states.items() if name != body.source], registers())
-        facts = Round(body.source, body.day, "0" * 64, (body.seen,), mode=body.mode, is_proven=True)
+        pinned = panel.load(body.source).currencies
+        facts = Round(
+            body.source, body.day, "0" * 64, (body.seen,), pinned, mode=body.mode, is_proven=True
+        )
         made = inspect(before, body.quotes, facts, registers(), far, (), limits)
         states[body.source] = made.state
         yield body, before, made

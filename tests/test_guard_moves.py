@@ -15,6 +15,7 @@ from methodology.guards.releases import Release
 from tests.guard_rounds import (
     DAY,
     LIST,
+    Prices,
     after,
     body,
     codes,
