@@ -141,3 +141,19 @@ HOSTILE = {
 def test_a_body_that_is_something_else_is_an_error(body):
     with pytest.raises(ParseError, match="openrouter_activity"):
         parse(capture(body))
+
+
+def test_the_data_api_is_asked_once_and_without_a_key_of_ours():
+    (asked,) = SOURCE.requests(SOURCE.url)
+    assert (asked.url, asked.method, asked.body) == (SOURCE.url, "GET", None)
+    assert not asked.params
+    assert not asked.headers
+    assert (SOURCE.auth_env, SOURCE.auth.header) == ("OPENROUTER_API_KEY", "Authorization")
+
+
+def test_a_restated_day_is_told_with_the_time_of_its_statement():
+    first = parse(capture(rankings(row(), as_of="2026-05-12T02:00:00Z"))).volumes
+    later = parse(capture(rankings(row(total_tokens="6"), as_of="2026-05-13T02:00:00Z"))).volumes
+    assert first.select("quantity", "as_of").rows() == [(5, datetime(2026, 5, 12, 2))]
+    assert later.select("quantity", "as_of").rows() == [(6, datetime(2026, 5, 13, 2))]
+    assert first["period_start"].to_list() == later["period_start"].to_list()
