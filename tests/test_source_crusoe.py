@@ -73,6 +73,12 @@ def test_a_cell_that_is_not_wholly_a_price_is_refused(cell: str, reason: str) ->
     assert found.quotes.height == 3
 
 
+def test_a_row_without_a_name_is_refused() -> None:
+    found = read(PAGE.replace(">NVIDIA H100</h4>", "></h4>", 1))
+    assert found.rejections["reason"].to_list().count("MALFORMED_ROW") == 1
+    assert "3.90" not in found.quotes["price_text"].to_list()
+
+
 @pytest.mark.parametrize(
     "page",
     [

@@ -92,6 +92,14 @@ def test_terms_decide_the_tenor(
     assert quotes.select("listing_id", "tenor").rows() == [(listing, tenor)]
 
 
+def test_a_price_of_its_own_and_one_of_the_community_are_two_offers() -> None:
+    quotes = page(offer({"onDemand": 1.9, "communityPrice": 1.5})).quotes
+    assert quotes.select("listing_id", "price_text", "tenor").rows() == [
+        ("H100_80GB|PCIe|x1", "1.9", "on_demand"),
+        ("H100_80GB|PCIe|x1|community", "1.5", "community"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("prices", "changed", "reasons"),
     [
@@ -128,6 +136,11 @@ def test_pages_are_asked_for_until_the_total_is_reached() -> None:
     with pytest.raises(StopIteration):
         flow.send(capture(body))
     assert [request.params["page"] for request in asked] == ["1", "2"]
+    flow = SOURCE.requests(SOURCE.url)
+    next(flow)
+    full = json.dumps({"items": [offer()] * PAGE_SIZE, "totalCount": PAGE_SIZE}).encode()
+    with pytest.raises(StopIteration):
+        flow.send(capture(full))
     assert SOURCE.auth_env == "PRIME_API_KEY"
 
 
@@ -188,17 +201,29 @@ def test_lines_that_are_no_summaries_are_an_error(body: bytes, reason: str) -> N
     assert caught.value.reason == reason
 
 
+def test_an_interruptible_offer_of_a_summary_is_spot() -> None:
+    # primecompute lent 8 H100 SXM for 8.00 an hour, interruptible, on these days.
+    deal = b'"provider": "runpod", "location": "US", "socket": "SXM5", "spot": '
+    found = parse_history(capture(LINES.replace(deal + b"false", deal + b"true")))
+    assert found.quotes.select("provider", "tenor").rows() == [
+        ("nebius", "on_demand"),
+        ("runpod", "spot"),
+    ]
+
+
 @real
 def test_seven_days_of_395_summaries_are_all_accounted_for() -> None:
     # Counted in the bodies: 395 lines, 1,393 sellers, 2,466 sizes of which 2,352 name the seller.
     quotes, volumes, refused = 0, 0, Counter[str]()
+    spot: set[tuple[str, str]] = set()
     for file in sorted((ROOT / "gpu/primeintellect_tugot17").glob("*.jsonl.gz")):
         found = parse_history(capture(gzip.decompress(file.read_bytes())))
         quotes += found.quotes.height
         volumes += found.volumes.height
         refused.update(found.rejections["reason"])
-        assert set(found.quotes["tenor"]) <= {"on_demand", "spot"}
+        spot |= set(found.quotes.filter(tenor="spot").select("provider", "listing_id").rows())
     assert quotes == 2352
+    assert spot == {("primecompute", "H100_80GB|SXM5|x8")}
     assert refused["NOT_AN_OFFER"] == 395 + 1393 + (2466 - 2352)
     assert volumes + refused["NOT_A_COUNT"] == 395
     assert (volumes, set(refused)) == (328, {"NOT_AN_OFFER", "NOT_A_COUNT"})

@@ -62,6 +62,8 @@ def test_the_price_is_of_the_plan_and_not_of_its_gpus() -> None:
         pytest.param({"available_regions": []}, "PRICE_NOT_OFFERED", id="sold nowhere"),
         pytest.param({"available_regions": [{}]}, "MALFORMED_ROW", id="a place without a name"),
         pytest.param({"available_regions": None}, "MALFORMED_ROW", id="no list of places"),
+        pytest.param({"gpu": "0"}, "NOT_GPU", id="a label without a GPU"),
+        pytest.param({"gpu_label": None}, "NOT_GPU", id="a GPU without a label"),
         pytest.param({"gpu": "two"}, "GPU_COUNT_UNKNOWN", id="a count in words"),
         pytest.param({"hourly_price": 0}, "ZERO_PRICE", id="zero is not offered"),
         pytest.param({"hourly_price": "EUR 2.6"}, "NOT_A_NUMBER", id="a price with its currency"),

@@ -82,6 +82,11 @@ def test_a_node_that_is_offline_has_nothing_to_rent() -> None:
     assert found.volumes["quantity"].to_list() == [0]
 
 
+def test_a_node_that_is_online_is_on_offer() -> None:
+    found = nodes(a=node() | {"status": {"online": True, "listed": True}})
+    assert (found.quotes.height, found.volumes["quantity"].to_list()) == (1, [8])
+
+
 def test_a_node_without_gpus_is_none() -> None:
     found = nodes(a={"specs": {"gpu": {}}}, b={"specs": {}}, c=7)
     assert found.rejections["reason"].to_list() == ["NOT_GPU", "MALFORMED_ROW", "MALFORMED_ROW"]

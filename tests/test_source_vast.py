@@ -165,6 +165,7 @@ def test_an_ask_of_forty_dollars_stays_an_ask_that_the_depth_does_not_reach() ->
         pytest.param({"host_id": None}, "MALFORMED_ROW", id="nobody's machine"),
         pytest.param({"verification": None}, "MALFORMED_ROW", id="vouched for or not"),
         pytest.param({"gpu_name": 7}, "MALFORMED_ROW", id="a name that is a number"),
+        pytest.param({"gpu_ram": None}, "MALFORMED_ROW", id="no memory"),
         pytest.param({"gpu_ram": 40960}, "MEMORY_CONTRADICTS_NAME", id="an H100 of 40 GB"),
     ],
 )
@@ -196,6 +197,23 @@ def test_a_body_that_is_not_the_promised_one_is_an_error(body: bytes, reason: st
     with pytest.raises(ParseError) as caught:
         parse(capture(body))
     assert (caught.value.source, caught.value.reason) == ("vast", reason)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"offers_by_model": {}}', id="no time"),
+        pytest.param(b'{"collected_utc": "2026-02-27T15:22:46+00:00"}', id="no answers"),
+        pytest.param(
+            b'{"collected_utc": "2026-02-27T15:22:46+00:00", "offers_by_model": {"H200": 1}}',
+            id="an answer that is no list",
+        ),
+    ],
+)
+def test_a_stored_day_that_is_none_is_an_error(body: bytes) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse_history(capture(body))
+    assert caught.value.reason == "SHAPE"
 
 
 def test_an_offer_that_is_no_object_is_refused() -> None:

@@ -48,6 +48,7 @@ availability       offers by state of stock. Their number is not a number of GPU
 from __future__ import annotations
 
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
 from collectors import strict
@@ -261,4 +262,5 @@ SOURCE = Source(
         "confirm before going live"
     ),
     auth_env="PRIME_API_KEY",
+    every=timedelta(minutes=50),
 )
