@@ -72,18 +72,37 @@ def test_a_refused_source_stays_refused_until_its_figures_return() -> None:
     assert back.state.memory.reason is None
 
 
-def test_a_reviewed_line_lets_a_source_back_in_and_only_once() -> None:
-    state = look(None, body(gpus())).state
-    state = look(state, body(gpus("8"), 1), 1).state
-    line = Release(
-        "mirror", "UNIT_SWITCH", "*", (DAY + timedelta(days=2)).date(), "w", "y", "https://x"
-    )
-    made = look(state, body(gpus("8"), 3), 3, releases=(line,))
+@pytest.mark.parametrize(
+    ("first", "then", "reason"),
+    [
+        pytest.param(gpus(), gpus("8"), "UNIT_SWITCH", id="a unit"),
+        pytest.param(LIST, times(LIST, "7.08"), "CURRENCY_SWITCH", id="a currency"),
+    ],
+)
+def test_a_reviewed_line_lets_a_source_back_in_and_only_once(
+    first: Prices, then: Prices, reason: str
+) -> None:
+    state = look(None, body(first)).state
+    state = look(state, body(then, 1), 1).state
+    day = (DAY + timedelta(days=2)).date()
+    line = Release("mirror", reason, "*", day, "who", "why", "https://example.com")
+    other = Release("mirror", "SENTINEL", "*", day, "who", "why", "https://example.com")
+    assert look(state, body(then, 3), 3, releases=(other,)).verdict is not None
+    made = look(state, body(then, 3), 3, releases=(line,))
     assert made.verdict is None
     assert made.rejections.is_empty()
-    assert max(made.state.offers["nano"]) == 49_280_000_000
-    later = look(made.state, body(gpus(), 4), 4, releases=(line,))
+    assert set(made.state.offers["held"]) == {None}
+    later = look(made.state, body(first, 4), 4, releases=(line,))
     assert later.verdict is not None
+
+
+def test_a_reviewed_line_can_speak_of_one_listing() -> None:
+    two = {("x", "m"): token("1", "4"), ("x", "n"): token("2", "8")}
+    state = look(look(None, body(two)).state, body(times(two, "100"), 1), 1).state
+    day = (DAY + timedelta(days=1)).date()
+    line = Release("mirror", "UNIT_SWITCH", "n", day, "who", "why", "https://example.com")
+    made = look(state, body(times(two, "100"), 2), 2, releases=(line,))
+    assert codes(made) == {"m": "UNIT_SWITCH"}
 
 
 # openrouter_models: DeepSeek V4 Pro on 2026-04-26 and -27, ring-2.6-1t on 06-01, Mistral's and

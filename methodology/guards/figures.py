@@ -159,7 +159,8 @@ def standing(rows: pl.DataFrame, at: datetime) -> pl.DataFrame:
         .sort("since", "observed_at", -pl.col("nano"), "row")
         .unique(KEY, keep="last", maintain_order=True)
         .drop("since")
-        .sort("row")
+        # the order of a body's rows decides nothing
+        .sort(KEY, nulls_last=True)
     )
 
 

@@ -171,11 +171,11 @@ def released(
     if not lines:
         return judged
     since = state.offers.filter(pl.col("held").is_not_null()).select(
-        *KEY, pl.col("held_since").dt.date().alias("_since")
+        *KEY, pl.col("held").alias("_held"), pl.col("held_since").dt.date().alias("_since")
     )
     found = judged.join(since, on=list(KEY), how="left", nulls_equal=True, maintain_order="left")
     ended = pl.any_horizontal(
-        (pl.col("reason") == r.reason)
+        ((pl.col("reason") == r.reason) | (pl.col("_held") == r.reason))
         & (pl.col("_since") <= r.day)
         & (pl.lit(r.listing == "*") | (pl.col("listing_id") == r.listing))
         for r in lines
@@ -183,7 +183,7 @@ def released(
     return found.with_columns(
         pl.when(~ended).then("reason").alias("reason"),
         pl.when(~ended).then("detail").alias("detail"),
-    ).drop("_since")
+    ).drop("_since", "_held")
 
 
 def _whole(
