@@ -70,7 +70,8 @@ def own_url(text: str | httpx.URL, base: httpx.URL | None = None) -> httpx.URL:
 
 def _is_tls(problem: BaseException | None) -> bool:
     while problem is not None:
-        if isinstance(problem, ssl.SSLError):
+        # A connection reset while more was wanted is a reset.
+        if isinstance(problem, ssl.SSLError) and not isinstance(problem, ssl.SSLWantReadError):
             return True
         problem = problem.__cause__ or problem.__context__
     return False

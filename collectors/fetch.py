@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import re
 import socket
 import ssl
@@ -49,6 +50,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 __all__ = ["Job", "Limits", "Secret", "SourceResult", "collect", "fetch_all"]
 
+_MOST_LOOK_UPS = 32
 _NUMBER = re.compile(r"[0-9.]+|.*:.*")  # a host that is an address and not a name
 
 
@@ -73,31 +75,55 @@ def tls_context(cafile: str | None = None) -> ssl.SSLContext:
     return context
 
 
-async def _look_up(resolve: Resolve, host: str, port: int) -> Sequence[str]:
-    """Run the blocking lookup in a thread that the end of the run does not wait for."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Sequence[str]] = loop.create_future()
+class _LookUps:
+    """Threads for the blocking look-up; the end of a run does not wait for them.
 
-    def settle(found: Sequence[str], problem: Exception | None) -> None:
-        if answer.done():
-            return
-        if problem is None:
-            answer.set_result(found)
-        else:
-            answer.set_exception(problem)
+    A thread takes the next name when it is done with one, so that a hundred quick look-ups need
+    few; one that hangs keeps its thread, and up to :data:`_MOST_LOOK_UPS` may.
+    """
 
-    def work() -> None:
-        found: Sequence[str] = ()
-        problem: Exception | None = None
-        try:
-            found = resolve(host, port)
-        except (OSError, UnicodeError) as seen:
-            problem = OSError(f"{host} cannot be looked up: {seen}")
-        with contextlib.suppress(RuntimeError):  # the run is over and its loop closed
-            loop.call_soon_threadsafe(settle, found, problem)
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads = 0
 
-    threading.Thread(target=work, daemon=True, name=f"lookup {host}").start()
-    return await answer
+    async def find(self, host: str, port: int) -> Sequence[str]:
+        """Return what the resolver says; OSError when it says nothing."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[str]] = loop.create_future()
+
+        def settle(found: Sequence[str], problem: Exception | None) -> None:
+            if answer.done():
+                return
+            if problem is None:
+                answer.set_result(found)
+            else:
+                answer.set_exception(problem)
+
+        def work() -> None:
+            found: Sequence[str] = ()
+            problem: Exception | None = None
+            try:
+                found = self._resolve(host, port)
+            except (OSError, UnicodeError) as seen:
+                problem = OSError(f"{host} cannot be looked up: {seen}")
+            with contextlib.suppress(RuntimeError):  # the run is over and its loop closed
+                loop.call_soon_threadsafe(settle, found, problem)
+
+        self._work.put(work)
+        if self._threads < min(self._work.qsize(), _MOST_LOOK_UPS):
+            self._threads += 1
+            threading.Thread(target=self._serve, daemon=True, name="look-up").start()
+        return await answer
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+    def close(self) -> None:
+        """Let every thread end when it is done with what it does."""
+        for _ in range(self._threads):
+            self._work.put(None)
 
 
 class _Places:
@@ -105,7 +131,7 @@ class _Places:
 
     def __init__(self, limits: Limits, resolve: Resolve, tls: ssl.SSLContext) -> None:
         self._limits = limits
-        self._resolve = resolve
+        self._look_ups = _LookUps(resolve)
         self._tls = tls
         self._made: dict[tuple[str, str, int], Place] = {}
 
@@ -124,6 +150,7 @@ class _Places:
     def close(self) -> None:
         for place in self._made.values():
             place.close()
+        self._look_ups.close()
 
     async def _vetted(self, url: httpx.URL, port: int) -> Sequence[str]:
         """Look the host up, once for the whole run, and return its addresses if all may be."""
@@ -134,7 +161,7 @@ class _Places:
         if _NUMBER.fullmatch(url.host):
             return [vet_address(url.host, inside)]
         try:
-            found = await _look_up(self._resolve, url.host, port)
+            found = await self._look_ups.find(url.host, port)
         except OSError as problem:
             raise Refused("CONNECT", str(problem)) from problem
         if not found:
@@ -157,6 +184,25 @@ class _Places:
         except (OSError, TimeoutError) as problem:
             raise unreachable(problem) from problem
         return Speaker(wire, self._limits.idle_seconds)
+
+
+async def _all_ended(tasks: Sequence[asyncio.Task[SourceResult]], ends_at: float) -> None:
+    """Wait until every source has ended; from half a second after the deadline on, end them.
+
+    Each source ends itself by the deadline. This is for the day when one does not.
+    """
+    loop, pending = asyncio.get_running_loop(), set(tasks)
+    while pending:
+        room = max(ends_at + 0.5 - loop.time(), 0.1)
+        _, pending = await asyncio.wait(pending, timeout=room)
+        for task in pending:
+            task.cancel()
+
+
+def _late(task: asyncio.Task[SourceResult]) -> BaseException:
+    if task.cancelled():
+        return Refused("TIMEOUT", "it did not end by the deadline of the run and was ended")
+    return task.exception() or RuntimeError("it ended without a result")
 
 
 async def fetch_all(
@@ -192,10 +238,9 @@ async def fetch_all(
             disk=disk,
         )
         readings = [Reading(job, shared) for job in jobs]
+        tasks = [asyncio.create_task(one.outcome()) for one in readings]
         try:
-            ends = await asyncio.gather(
-                *(one.outcome() for one in readings), return_exceptions=True
-            )
+            await _all_ended(tasks, shared.ends_at)
         finally:
             places.close()
     for one in readings:
@@ -203,8 +248,8 @@ async def fetch_all(
             raise one.archive_failure
     skew = skew_of(shared.seen)
     found = [
-        end if isinstance(end, SourceResult) else one.result(end)
-        for one, end in zip(readings, ends, strict=True)
+        one.result(_late(task)) if task.cancelled() or task.exception() else task.result()
+        for one, task in zip(readings, tasks, strict=True)
     ]
     return [replace(one, findings=(*one.findings, skew)) for one in found] if skew else found
 

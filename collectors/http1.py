@@ -93,7 +93,10 @@ class Wire(asyncio.Protocol):
             if self._is_over:
                 return b""
             self._news = asyncio.get_running_loop().create_future()
-            await asyncio.wait_for(self._news, silence)
+            # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that comes together
+            # with news, and a dripping server would outlive its deadline.
+            async with asyncio.timeout(silence):
+                await self._news
         data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
         self._unread.clear()
         if self._unread_bytes > _HIGH and self._transport is not None and not self._is_over:

@@ -28,10 +28,10 @@ from collectors.http1 import NOT_HTTP, Head, Speaker
 from collectors.jobs import Job, Limits, SourceResult
 from collectors.place import Place, jitter
 from collectors.robots import MAX_BYTES, Rules
-from collectors.wire import Again, Keeper, Refused, Unpacker
+from collectors.wire import PIECE, Again, Keeper, Refused, Unpacker
 from methodology.errors import FetchError, SourceError
 
-_YIELD_EVERY = 2**20  # unpacked bytes after which other sources get a turn
+_YIELD_EVERY = PIECE  # unpacked bytes after which other sources get a turn
 _FRAMING = 2**20  # bytes that chunk sizes and header fields may take beyond twice the body
 
 
@@ -59,6 +59,17 @@ class Shared:
         if self.began_wall is None:
             self.began_wall = self.now()
         return self.began_wall + timedelta(seconds=time.monotonic() - self.began)
+
+
+def _was_idle_too_long(problem: Exception, speaker: Speaker | None, request: Request) -> bool:
+    """Return whether a kept connection had ended before the request reached anybody.
+
+    Servers end idle connections when they like (RFC 9112 9.3.1): no failure of theirs, and no
+    try of ours. A new connection is not in that state, so this ends.
+    """
+    may_repeat = request.method == "GET" or request.is_safe
+    is_old = speaker is not None and speaker.is_used and speaker.answer_bytes == 0
+    return is_old and may_repeat and isinstance(problem, ConnectionError)
 
 
 class Reading:
@@ -241,11 +252,13 @@ class Reading:
         limits = shared.limits
         spacing = max(limits.spacing_seconds, self.source.spacing_seconds)
         body: bytes | None = None
-        in_body = False
+        in_body, was_lost = False, False
+        used: Speaker | None = None
         async with place.turn(self.source.id, spacing, self._ends_at):
             self.attempts += 1
             try:
                 async with place.connection(self._tries) as speaker:
+                    used = speaker
                     asked_at = shared.wall()
                     head = await self._head(speaker, url, request, held)
                     fields = fields_of(head, self.job.secret)
@@ -265,7 +278,13 @@ class Reading:
                         body = await self._body(speaker, head, fields)
                     speaker.finish()
             except (OSError, TimeoutError, *NOT_HTTP) as problem:
-                raise explain(problem, in_body) from problem
+                was_lost = isinstance(problem, ConnectionError) and _was_idle_too_long(
+                    used, request
+                )
+                if not was_lost:
+                    raise explain(problem, in_body) from problem
+        if was_lost:
+            return await self._exchange(url, request, held)
         if body is None and held is not None and not refutes(fields, held):
             body = await self._confirmed(held)
         if body is None:  # ours is gone or changed, or the server speaks of another: ask for all
