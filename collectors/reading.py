@@ -278,9 +278,7 @@ class Reading:
                         body = await self._body(speaker, head, fields)
                     speaker.finish()
             except (OSError, TimeoutError, *NOT_HTTP) as problem:
-                was_lost = isinstance(problem, ConnectionError) and _was_idle_too_long(
-                    used, request
-                )
+                was_lost = _was_idle_too_long(problem, used, request)
                 if not was_lost:
                     raise explain(problem, in_body) from problem
         if was_lost:
