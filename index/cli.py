@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index import backtesting, conformance, explaining, settle, tools
+from index import backtesting, conformance, explaining, recording, settle, tools
 from index.app import (
     AllOption,
     BundleOption,
@@ -326,6 +326,7 @@ app.command()(conformance.conformance)
 app.command()(tools.doctor)
 app.command()(tools.sources)
 app.command()(tools.parse)
+app.command()(recording.record)
 app.command()(tools.schedule)
 app.command()(tools.bundle)
 config_app.command("show")(tools.config_show)

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from collectors import panel
 from collectors.archive import Archive
-from collectors.base import Requests, Source
+from collectors.base import Capture, Requests, Source
 from collectors.fetch import collect
 from collectors.gpus import aws_list, gcp_list
 from collectors.held import Shelf
@@ -84,22 +84,12 @@ def collect_round(
         last = (newest or {}).get(source.id)
         if last is not None and at - last < source.every:
             continue
-        secret = None
-        if source.auth_env:
-            try:
-                secret = read_key(source.auth_env, os.environ)
-            except Refused as problem:
-                told = {"reason": problem.reason, "detail": problem.detail}
-                failures.append({"source": source.id, **told})
-                continue
-        jobs += _jobs(source, _settings_of(settings, source.id).url, secret)
+        try:
+            jobs += jobs_of(source, settings)
+        except Refused as problem:
+            told = {"reason": problem.reason, "detail": problem.detail}
+            failures.append({"source": source.id, **told})
     say("collect", f"{len({j.source.id for j in jobs})} sources")
-    limits = Limits(
-        contact=settings.contact,
-        allow_loopback=settings.allow_loopback,
-        # This machine is owed no courtesy, and tests ask it often.
-        spacing_seconds=0.0 if settings.allow_loopback else SPACING_SECONDS,
-    )
     moment = at.replace(tzinfo=UTC)
     results = collect(
         jobs,
@@ -107,15 +97,36 @@ def collect_round(
         archive=archive.put,
         known=Shelf(archive),
         now=lambda: moment,
-        limits=limits,
+        limits=limits_of(settings),
     )
     failures += _folded(results)
     for result in results:
         say("collect", result.source)
     for finding in sorted({f for result in results for f in result.findings if _of_all(f)}):
         say("clock", finding)
-    _join_gcp(results, archive)
+    for capture in joined(results):
+        archive.put(capture)
     return failures
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what a run allows itself under these settings."""
+    return Limits(
+        contact=settings.contact,
+        allow_loopback=settings.allow_loopback,
+        # This machine is owed no courtesy, and tests ask it often.
+        spacing_seconds=0.0 if settings.allow_loopback else SPACING_SECONDS,
+    )
+
+
+def jobs_of(source: Source, settings: Settings) -> list[Job]:
+    """Return what a round asks of one source, with its address and key.
+
+    Raises:
+        Refused: ``NO_KEY`` or ``BAD_KEY``.
+    """
+    secret = read_key(source.auth_env, os.environ) if source.auth_env else None
+    return _jobs(source, _settings_of(settings, source.id).url, secret)
 
 
 def _of_all(finding: str) -> bool:
@@ -200,8 +211,10 @@ def _keep_aws(header: bytes, line: bytes) -> bool:
     return aws_list.filter_line(_decoded(header), line.decode("utf-8", "replace"))
 
 
-def _join_gcp(results: Sequence[SourceResult], archive: Archive) -> None:
-    """Archive the pages of one GCP catalogue as the one capture that its parser needs."""
-    for result in results:
-        if result.source == gcp_list.SOURCE.id and result.error is None and result.captures:
-            archive.put(gcp_list.join(result.captures))
+def joined(results: Sequence[SourceResult]) -> list[Capture]:
+    """Return the captures that stand for several: the pages of one GCP catalogue are one body."""
+    return [
+        gcp_list.join(result.captures)
+        for result in results
+        if result.source == gcp_list.SOURCE.id and result.error is None and result.captures
+    ]

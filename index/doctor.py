@@ -320,7 +320,7 @@ def unmapped(ledger: Ledger) -> list[Row]:
             "provider": k[2],
             "listing_id": k[3],
             "rows": n,
-            "suggestion": _suggestion(*k),
+            "suggestion": suggestion_for(*k),
         }
         for k, n in sorted(counts.items())
     ]
@@ -334,7 +334,8 @@ def could_be(row: Row) -> str:
     return f"{one['instrument']} ({one['likeness']})" if one["instrument"] else "a seller's line"
 
 
-def _suggestion(reason: str, source: str, provider: str, listing: str) -> Row | None:
+def suggestion_for(reason: str, source: str, provider: str, listing: str) -> Row | None:
+    """Return the line that would map an unmapped seller or listing, for a person to check."""
     kind = panel.load(source).kind if source in panel.SOURCES else ""
     if reason == "UNMAPPED_PROVIDER":
         sellers = load_gpu_providers() if kind == "gpus" else load_providers()

@@ -54,7 +54,7 @@ def read(source_id: str, file: Path, fetched_at: datetime | None) -> Reading:
     """
     source = panel.load(source_id)
     try:
-        body = _plain(file.read_bytes(), file)
+        body = plain(file.read_bytes(), file)
         written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}; name a saved body") from error
@@ -81,7 +81,8 @@ def parsers(source_id: str) -> list[tuple[str, Callable[[Capture], Parsed]]]:
     return found + [(name, getattr(module, name)) for name in OTHERS if hasattr(module, name)]
 
 
-def _plain(body: bytes, file: Path) -> bytes:
+def plain(body: bytes, file: Path) -> bytes:
+    """Return a body without gzip; UsageError when that is damaged, cut or absurdly long."""
     if body[:2] != b"\x1f\x8b":
         return body
     unpack = zlib.decompressobj(wbits=31)
