@@ -193,3 +193,44 @@ def test_a_crowd_that_moves_by_different_ratios_stands() -> None:
     then = gpus(nebius="1.48", runpod="1.2", hyperstack="1.31", coreweave="3.0")
     then["lambda", "h100|80|on-demand"] = {"GPU_H": "2.0"}
     assert after(gpus(), then).rejections.is_empty()
+
+
+def test_the_first_seller_to_cut_to_a_fifth_passes_though_the_others_stand() -> None:
+    # litellm 2025-06-14: o3 from 10/40 to 2/8; Azure's and OpenRouter's still at 10/40
+    others = crowd("o3", {"IN": ("10", "10", "10"), "OUT": ("40", "40", "40")})
+    was, now = token("10", "40", "2.5"), token("2", "8", "0.5")
+    assert after(
+        {("openai", "o3"): was}, {("openai", "o3"): now}, others=others
+    ).rejections.is_empty()
+    alone = token("2", "40", "2.5")
+    made = after({("openai", "o3"): was}, {("openai", "o3"): alone}, others=others)
+    assert codes(made) == {"o3": "ONE_SIDED"}
+
+
+def test_an_offer_may_return_to_a_price_it_had() -> None:
+    state = None
+    for day, factor in enumerate(("1", "1/3", "1/9", "1/18", "1")):
+        made = look(state, body(times({("x", "m"): token("9", "36")}, factor), day), day)
+        assert made.rejections.is_empty()
+        state = made.state
+
+
+def test_a_seller_whose_list_another_path_shows_too_has_moved_and_not_slipped() -> None:
+    seller = {("novita", k): token("2.7", "8.1") for k in ("ds", "glm", "o3")}
+    goods = ("deepseek-v4-flash", "glm-5.2", "o3")
+    shown = [crowd(good, {"IN": ("0.27",), "OUT": ("0.81",)}, "router") for good in goods]
+    same = pl.concat(shown).with_columns(pl.lit("novita").alias("owner"))
+    then = times(seller, "1/10")
+    assert after(seller, then).verdict is not None
+    made = after(seller, then, others=same)
+    assert made.verdict is None
+    assert made.rejections.is_empty()
+
+
+def test_a_reviewed_line_ends_no_refusal_that_began_after_it() -> None:
+    state = look(look(None, body(gpus())).state, body(gpus("8"), 3), 3).state
+    day = (DAY + timedelta(days=2)).date()
+    line = Release("mirror", "UNIT_SWITCH", "*", day, "who", "why", "https://example.com")
+    made = look(state, body(gpus("8"), 4), 4, releases=(line,))
+    assert made.verdict is not None
+    assert made.rejections.height == 5
