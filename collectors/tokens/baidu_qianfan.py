@@ -7,8 +7,9 @@ whole body of it was at hand, so the source is unproven.
 Column map, every table with the head 模型名称, 版本名称, 服务内容, 子项, 在线推理, 批量推理,
 单位: one row per meter. 版本名称 listing, several of them in one cell where they cost the same;
 服务内容 must be 推理服务 (inference); 子项 the meter: 输入 IN, 输出 OUT, 命中缓存 or 缓存命中
-CIN, with the bracket of input in brackets (``输入（32k<输入<=128k）``); 在线推理 the price of immediate service; 批量推理
-that of the batch service (BAT_IN, BAT_OUT); 单位 the unit, 元/千tokens: a thousand, not a million.
+CIN, with the bracket of input in brackets (``输入（32k<输入<=128k）``); 在线推理 the price of
+immediate service; 批量推理 that of the batch service (BAT_IN, BAT_OUT); 单位 the unit,
+元/千tokens: a thousand, not a million.
 模型名称 groups versions: ignored. A trigger of search and the like (元/次) is no meter of ours.
 
 Prices of holidays and of offers for a time stand in tables of another head, which are not read.

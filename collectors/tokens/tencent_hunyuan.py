@@ -10,8 +10,8 @@ Column map, every table whose first head begins with 产品名 and which has one
 刊例价 (list price): the first column is the listing, written once for several rows and empty below;
 the second the bracket of input; the list price one cell with both prices,
 ``输入：3.975元/百万tokens 输出：15.9元/百万tokens``: input IN, output OUT, 缓存 or 命中缓存
-CIN. The unit must stand in the cell or in its head; without one the row is ``UNKNOWN_UNIT``. Tables of packages,
-concurrency, pictures and 3D have other heads and are not read.
+CIN. The unit must stand in the cell or in its head; without one the row is ``UNKNOWN_UNIT``.
+Tables of packages, concurrency, pictures and 3D have other heads and are not read.
 """
 
 from __future__ import annotations
