@@ -239,3 +239,14 @@ def test_a_body_of_another_source_or_of_the_past_is_an_error() -> None:
         look(state, body(LIST, source="router"))
     with pytest.raises(ValueError, match="after one of"):
         look(state, body(LIST), -1)
+
+
+def test_a_new_region_of_a_listing_that_slipped_is_refused_with_it() -> None:
+    # primeintellect 2025-10-23: a B200 is listed in a second region
+    old = {("runpod", "B200"): {"GPU_H": "5.99"}}
+    state = look(None, body(old, region="US")).state
+    then = {("runpod", "B200"): {"GPU_H": "47.92"}}
+    both = pl.concat([body(then, 1, region="US"), body(then, 1, region="EU")])
+    assert look(state, both, 1).rejections["reason"].to_list() == ["UNIT_SWITCH"] * 2
+    right = pl.concat([body(old, 1, region="US"), body(old, 1, region="EU")])
+    assert look(state, right, 1).rejections.is_empty()

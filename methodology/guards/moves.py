@@ -184,6 +184,14 @@ def with_strangers(rows: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
         "UNIT_SWITCH",
         pl.lit("first seen with other offers of the seller that are far from the cross-section"),
     )
+    listing = ["source", "provider", "listing_id"]
+    slipped_too = (pl.col("reason").is_not_null() & pl.col("was").is_not_null()).any().over(listing)
+    rows = marked(
+        rows,
+        pl.col("is_new") & slipped_too,
+        "UNIT_SWITCH",
+        pl.lit("first seen beside offers of the same listing that are refused"),
+    )
     same = ((pl.col("stuck") == pl.col("nano")) & ~pl.col("is_confirmed")).fill_null(False)
     still = same.all().over("offer")
     told = pl.format("{} nano is still the figure with which it was first refused", "nano")
