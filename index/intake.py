@@ -8,8 +8,8 @@ commitment has to name. Reading a manifest back gives the same frames, either fr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,9 @@ import polars as pl
 from collectors import bundled, panel
 from collectors.base import Capture, Parsed
 from collectors.tokens import genai_prices
+from index import withheld
 from index.determine import Inputs
+from index.refusals import REFUSALS, applied
 from methodology import register, schemas
 from methodology.definition import Methodology
 from methodology.depth import Ask, depth_quotes
@@ -65,7 +67,7 @@ class Intake:
     captures: tuple[Capture, ...]
     failures: tuple[dict[str, str], ...] = ()
     quotes_seen: int = 0
-    bodies: Mapping[str, bytes] = field(default_factory=dict)
+    refusals: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSALS))
 
     @property
     def sources(self) -> int:
@@ -134,7 +136,7 @@ def read_captures(
     mode: Mode,
     rules: Methodology,
     *,
-    at: datetime | None = None,
+    refusals: pl.DataFrame | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Intake:
     """Return the intake of captures: parsed, validated, mapped, exact. Pure but for progress.
@@ -146,9 +148,10 @@ def read_captures(
         captures: bodies in a fixed order.
         mode: how coverage is known: declared by the bundle's manifest, or from the captures.
         rules: the bounds of credible prices.
-        at: live only: nothing captured after this moment (naive UTC) is read.
+        refusals: live only: the prices that the guards refused in these captures.
         progress: told each source's id.
     """
+    guarded = pl.DataFrame(schema=REFUSALS) if refusals is None else refusals
     parts: list[Parsed] = []
     used: list[Capture] = []
     failures: list[dict[str, str]] = []
@@ -156,7 +159,11 @@ def read_captures(
         if progress:
             progress(capture.source)
         try:
-            parts.append(validated(parse_capture(capture), capture))
+            parsed = validated(parse_capture(capture), capture)
+            if mode == "live":
+                parsed = withheld.admitted(capture.source, parsed, panel.is_proven)
+                parsed = _guarded(parsed, guarded, capture)
+            parts.append(parsed)
             used.append(capture)
         except SourceError as error:
             failures.append(
@@ -167,6 +174,7 @@ def read_captures(
     rates = _stack([p.rates for p in parts], schemas.Rate)
     refused = _stack([p.rejections for p in parts], schemas.Rejection)
     deep, thin = depth_quotes(_stack([p.asks for p in parts], Ask), rules)
+    deep, unbelieved = applied(deep, guarded, None)
     coverage, licences = _coverage(used, mode, rules)
     registers = Registers(register.provider_map(), register.listing_map(), licences)
     steady, shifted = without_shifted(quotes, rules)
@@ -179,7 +187,7 @@ def read_captures(
     rates, old_rates = _newest(
         rates.sort("capture_sha256"), ["source", "base", "quote", "ref_date"], "rate_text"
     )
-    rejections = pl.concat([refused, thin, shifted, more, old_volumes, old_rates])
+    rejections = pl.concat([refused, thin, unbelieved, shifted, more, old_volumes, old_rates])
     rejections = rejections.sort(list(schemas.schema_of(schemas.Rejection)))
     schemas.validate(schemas.Rejection, rejections, "normalise")
     inputs = Inputs(
@@ -190,7 +198,19 @@ def read_captures(
         is_live=mode == "live",
     )
     seen = quotes.height + refused.height + sum(p.asks.height for p in parts)
-    return Intake(mode, inputs, rejections, tuple(used), tuple(failures), seen)
+    return Intake(mode, inputs, rejections, tuple(used), tuple(failures), seen, guarded)
+
+
+def _guarded(parsed: Parsed, refusals: pl.DataFrame, capture: Capture) -> Parsed:
+    """Return what was parsed without the prices that the guards refused in this capture."""
+    at = capture.observed_at
+    mine = refusals.filter(
+        (pl.col("captured_at") == at) & (pl.col("capture_sha256") == capture.sha256)
+    )
+    if mine.is_empty():
+        return parsed
+    quotes, refused = applied(parsed.quotes, mine, at)
+    return replace(parsed, quotes=quotes, rejections=pl.concat([parsed.rejections, refused]))
 
 
 def _newest(rows: pl.DataFrame, keys: list[str], figure: str) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
 from collectors import panel
 from collectors.archive import Archive
 from collectors.base import Capture
 from collectors.gpus import gcp_list
-from index import intake, live, pipeline, schedule
+from index import guarding, intake, live, pipeline, schedule
 from index.collecting import UNASKED, collect_round
 from index.config import Settings
 from index.pipeline import Report, Shop, open_shop
@@ -51,12 +51,16 @@ def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect:
         total.appended += shop.append(
             [_source_failed(shop, f, at) for f in failures if not _is_logged(shop, f, at)]
         )
+        book = guarding.advance(
+            settings.data, shop.archive, shop.rules, lambda when: say("validate", f"guards {when}")
+        )
+        total.appended += shop.append([_guarded(shop, event) for event in _new(shop, book.events)])
         rounds = _rounds(shop)
         total.sources = len({s for s, when in _seen(shop.archive) if when == at})
         for one in schedule.due_now(at, shop.definitions, shop.published, rounds):
             total.appended += _declare_missed(shop, one, at)
             if one.revisions:
-                report = _publish_session(shop, one, say)
+                report = _publish_session(shop, one, book, say)
                 _merge(total, report)
         total.log_size, total.root = shop.log.size, shop.log.root.hex()
         total.recovery = list(shop.log.recovery)
@@ -107,12 +111,37 @@ def _source_failed(shop: Shop, failure: Mapping[str, str], at: datetime) -> pipe
     )
 
 
-def _publish_session(shop: Shop, due: Due, say: Tell) -> Report:
+def _new(shop: Shop, events: Sequence[guarding.Event]) -> list[guarding.Event]:
+    """Return the events that are not in the log: a book made again tells of all it meets."""
+    told = {(one["kind"], one.get("source"), one["at"]) for one in shop.published.incidents}
+    return [e for e in events if (e.kind, e.source, clock.iso(e.at)) not in told]
+
+
+def _guarded(shop: Shop, event: guarding.Event) -> pipeline.Make:
+    return lambda seq: record.incident(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "kind": event.kind,
+            "source": event.source,
+            "reason": event.reason,
+            "detail": event.detail,
+            "manifest": None,
+            "at": clock.iso(event.at),
+        }
+    )
+
+
+def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell) -> Report:
     """Publish one session's day from what was captured by its cut-off, and nothing later."""
     cut = clock.cut_off(due.session, due.ref_date)
     captures = live_captures(shop.archive, cut)
     taken = intake.read_captures(
-        captures, "live", shop.rules, progress=lambda s: say("validate", s)
+        captures,
+        "live",
+        shop.rules,
+        refusals=guarding.span_of(book, cut - intake.LIVE_SPAN, cut),
+        progress=lambda s: say("validate", s),
     )
     names = {
         n: due.ref_date
@@ -139,12 +168,10 @@ def live_captures(archive: Archive, cut: datetime) -> list[Capture]:
     newest: dict[str, Capture] = {}
     for entry in archive.entries():
         when = entry.fetched_at.replace(tzinfo=None)
-        is_live = not entry.url.startswith((intake.BUNDLED, intake.PACKAGED))
-        admitted = entry.source in panel.SOURCES and panel.load(entry.source).is_live
-        if not (is_live and admitted and since < when <= cut):
+        if not (guarding.is_read(entry) and since < when <= cut):
             continue
         capture = archive.load(entry)
-        if entry.source == gcp_list.SOURCE.id and not capture.body.startswith(b'{"pages":['):
+        if entry.source == gcp_list.SOURCE.id and not gcp_list.is_joined(capture):
             continue
         if panel.load(entry.source).mode == "schedule":
             newest[entry.source] = capture

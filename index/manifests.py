@@ -12,10 +12,11 @@ import polars as pl
 from collectors.archive import Archive
 from collectors.base import Capture
 from index.determine import Inputs
-from index.frames import read_model, to_lines
+from index.frames import from_lines, read_model, to_lines
 from index.intake import CAPTURES, SPANS, Intake, read_captures
 from index.ledger.batches import Batches, Stored
 from index.ledger.canonical import canonical
+from index.refusals import REFUSALS
 from methodology import schemas
 from methodology.definition import Methodology
 from methodology.errors import VerificationError
@@ -40,6 +41,8 @@ def store(intake: Intake, batches: Batches) -> Stored:
         "rates": intake.inputs.rates,
         "rejections": intake.rejections,
     }
+    if intake.mode == "live":
+        frames["refusals"] = intake.refusals
     stored = {name: batches.put(name, to_lines(rows)) for name, rows in frames.items()}
     coverage = intake.inputs.coverage
     content = {
@@ -85,7 +88,21 @@ def read_manifest(batches: Batches, sha256: str) -> Intake:
         coverage,
         is_live=content["mode"] == "live",
     )
-    return Intake(content["mode"], inputs, frames["rejections"], (), tuple(content["failures"]))
+    return Intake(
+        content["mode"],
+        inputs,
+        frames["rejections"],
+        (),
+        tuple(content["failures"]),
+        refusals=_refusals(content, batches),
+    )
+
+
+def _refusals(content: Mapping[str, Any], batches: Batches) -> pl.DataFrame:
+    """Return the prices the guards refused in the captures of a manifest; none, if it is silent."""
+    if "refusals" not in content["batches"]:
+        return pl.DataFrame(schema=REFUSALS)
+    return from_lines(batches.get("refusals", content["batches"]["refusals"]["sha256"]), REFUSALS)
 
 
 def _times(rows: list[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
@@ -115,13 +132,17 @@ def archived_captures(content: Mapping[str, Any], archive: Archive) -> list[Capt
     ]
 
 
-def reparse(content: Mapping[str, Any], archive: Archive, rules: Methodology) -> Intake:
-    """Return the intake made anew from archived bytes.
+def reparse(
+    content: Mapping[str, Any], archive: Archive, batches: Batches, rules: Methodology
+) -> Intake:
+    """Return the intake made anew from archived bytes and the refusals that the manifest cites.
 
     Raises:
         VerificationError: a parser no longer accepts a body it accepted then.
     """
-    intake = read_captures(archived_captures(content, archive), content["mode"], rules)
+    captures = archived_captures(content, archive)
+    refusals = _refusals(content, batches)
+    intake = read_captures(captures, content["mode"], rules, refusals=refusals)
     if intake.failures:
         first = intake.failures[0]
         raise VerificationError(

@@ -132,7 +132,7 @@ def _recompute(
     if from_archive:
         listed = published.batches["manifest", manifest]["seq"]
         rules = rules_at(shop, listed).methodology
-        taken = manifests.reparse(content, shop.archive, rules)
+        taken = manifests.reparse(content, shop.archive, shop.batches, rules)
         problems += _batch_differences(taken, content)
     else:
         taken = manifests.read_manifest(shop.batches, manifest)

@@ -129,7 +129,9 @@ def test_one_byte_changed_in_the_ledger_names_the_file(copy: Settings, kind: str
 
 
 def test_the_kinds_above_are_all_there_are(published: Settings) -> None:
-    assert {p.name for p in (published.ledger / "batches").iterdir()} == set(KINDS)
+    # The guards refused nothing here: their batch is empty (tests/test_guarding.py changes one).
+    kinds = {p.name for p in (published.ledger / "batches").iterdir()}
+    assert kinds == {*KINDS, "refusals"}
 
 
 def test_one_byte_changed_in_the_back_cast_names_the_file(small_copy: Settings) -> None:

@@ -137,6 +137,11 @@ def join(pages: Sequence[Capture]) -> Capture:
     return Capture(first.source, first.url, body, max(page.fetched_at for page in pages))
 
 
+def is_joined(capture: Capture) -> bool:
+    """Return whether a capture is a whole catalogue of :func:`join`, not one page of it."""
+    return capture.body.startswith(b'{"pages":[')
+
+
 def strict_loads(capture: Capture) -> Any:
     """Return the parsed body; ``ParseError`` ``NOT_JSON`` when it is not strict JSON."""
     try:
