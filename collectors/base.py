@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from collectors.visible import shown, told
 from methodology import schemas
 from methodology.depth import Ask
 
@@ -161,13 +162,13 @@ def single_get(url: str) -> Generator[Request, Capture, None]:
 def rejection(
     capture: Capture, provider: str, listing_id: str, reason: str, detail: str
 ) -> dict[str, Any]:
-    """Return one Rejection row at the parse stage."""
+    """Return one Rejection row at the parse stage, its texts fit to be shown."""
     return {
         "source": capture.source,
-        "provider": provider,
-        "listing_id": listing_id,
+        "provider": shown(provider),
+        "listing_id": shown(listing_id),
         "stage": "parse",
         "reason": reason,
-        "detail": detail[:500],
+        "detail": told(detail),
         "capture_sha256": capture.sha256,
     }

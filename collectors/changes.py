@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from datetime import timedelta
 
 import polars as pl
-from pyarrow import ArrowException, parquet
 from polars.exceptions import PolarsError
+from pyarrow import ArrowException, parquet
 
 from collectors.base import Capture, Parsed
+from collectors.visible import no_name, shown_texts
 from methodology import schemas
 from methodology.errors import ParseError
 
@@ -27,6 +29,10 @@ STATES = ("ok", "inherited", "deleted", "refused")
 
 REQUIRED_METERS = ("IN", "OUT")
 """A listing that gives none of these is no longer priced; the other meters are optional."""
+
+DAY = timedelta(days=1)
+LEAST, MOST = 1e-30, 1e15
+"""Binary figures outside these are bytes gone astray, no prices; nothing is computed with them."""
 
 _KEY = ("provider", "listing_id", "meter")
 
@@ -90,8 +96,19 @@ def parse_changes(
         absent figure of a required meter (``PRICE_MISSING``, ``PRICE_INHERITED``, once per change
         row); an absent optional figure gives ``unknown`` only where one was known before.
         ``deleted`` gives ``withdrawn`` for every meter known before; when none was, the rejection
-        ``NEVER_QUOTED``. ``refused`` gives ``unknown`` for every meter known before.
+        ``NEVER_QUOTED``. ``refused`` gives ``unknown`` for every meter known before. A row whose
+        name is none (``collectors.visible``) is ``MALFORMED_ROW``, one later than the day after the
+        fetching ``SEEN_IN_FUTURE``; neither says anything about an older price.
     """
+    odd = (
+        pl.when(no_name("provider") | no_name("listing_id"))
+        .then(pl.lit("MALFORMED_ROW"))
+        .when(pl.col("observed_at") > capture.observed_at + DAY)
+        .then(pl.lit("SEEN_IN_FUTURE"))
+    )
+    changes = changes.with_columns(odd.alias("odd"))
+    rejections = pl.concat([rejections, _odd_refusals(changes.drop_nulls("odd"))])
+    changes = changes.filter(pl.col("odd").is_null())
     long = (
         changes.with_row_index("row")
         .unpivot(
@@ -128,6 +145,8 @@ def parse_changes(
         .then(pl.lit("NEGATIVE_PRICE"))
         .when(pl.col("value") == 0)
         .then(pl.lit("FREE_OFFER"))
+        .when(~pl.col("value").is_between(LEAST, MOST))
+        .then(pl.lit("NOT_A_NUMBER"))
         .alias("reason"),
     ).with_columns(
         pl.when(pl.col("state") == "deleted")
@@ -146,6 +165,16 @@ def parse_changes(
         rejections=rejection_frame(
             capture, pl.concat([rejections, _figure_refusals(long), _row_refusals(long)])
         ),
+    )
+
+
+def _odd_refusals(odd: pl.DataFrame) -> pl.DataFrame:
+    """Change rows whose names are none, or that are later than the body that holds them."""
+    return odd.select(
+        "provider",
+        "listing_id",
+        pl.col("odd").alias("reason"),
+        pl.format("{} at {}", "state", "observed_at").alias("detail"),
     )
 
 
@@ -203,11 +232,11 @@ def rejection_frame(capture: Capture, refused: pl.DataFrame) -> pl.DataFrame:
     """Return refusals (provider, listing_id, reason, detail) as Rejection rows."""
     return refused.select(
         pl.lit(capture.source).alias("source"),
-        pl.col("provider").fill_null(""),
-        pl.col("listing_id").fill_null(""),
+        shown_texts(pl.col("provider")).alias("provider"),
+        shown_texts(pl.col("listing_id")).alias("listing_id"),
         pl.lit("parse").alias("stage"),
         "reason",
-        pl.col("detail").str.slice(0, 500),
+        shown_texts(pl.col("detail")).str.slice(0, 500).alias("detail"),
         pl.lit(capture.sha256).alias("capture_sha256"),
     )
 

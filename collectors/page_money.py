@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from methodology.errors import PriceError
+from methodology.units import exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,10 @@ def _read(found: re.Match[str], text: str, per: str | None) -> Money:
         unit = _UNITS.get("".join(per.split()).casefold())
         if unit is None:
             raise PriceError("UNKNOWN_UNIT", f"{text[:120]!r} is per {per[:60]!r}")
+    try:
+        exact(figure)
+    except PriceError as error:
+        raise PriceError("NOT_A_NUMBER", f"{text[:120]!r} has more digits than a price") from error
     if not figure.strip("0."):
         raise PriceError("FREE_OFFER", f"{text[:120]!r} is zero")
     return Money(figure, currency, unit)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from collectors.base import Capture
+from collectors.base import Capture, Parsed
 from collectors.page_html import Table, without_marks
 from collectors.page_money import Money, money
 from collectors.rows import Rows
-from methodology.errors import PriceError
+from methodology.errors import ParseError, PriceError
 
 _SIGN = re.compile(r"[$¥\uffe5€元]")
 _MONTHS = "January February March April May June July August September October November December"
@@ -74,6 +74,19 @@ class PageRows(Rows):
                 if _SIGN.search("".join(row)):
                     where = " > ".join(table.headings[-2:])
                     self.no(listing or row[0][:120], reason, f"{where}: {' | '.join(row)}")
+
+    def parsed(self) -> Parsed:
+        """Return everything added.
+
+        Raises:
+            ParseError: ``EMPTY`` when nothing was: the table that was known has no row left.
+        """
+        found = super().parsed()
+        if not found.seen:
+            raise ParseError(
+                self._source, "EMPTY", "no row in the tables; compare the body with the page"
+            )
+        return found
 
 
 def day_after(text: str) -> datetime:

@@ -8,15 +8,18 @@ price; the reasons are rejection codes and mean the same for every source.
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeGuard
 
 from collectors import strict
 from collectors.base import Capture, Parsed
+from collectors.visible import name_fault, shown, told
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 from methodology.units import exact
+
+DAY = timedelta(days=1)
 
 
 @lru_cache(maxsize=65536)
@@ -131,7 +134,7 @@ class Rows:
         self._sha256 = capture.sha256
         self._unit = unit
         self._tier = tier
-        self.observed_at = capture.observed_at
+        self._fetched_at = self.observed_at = capture.observed_at
         self.quotes: list[dict[str, Any]] = []
         self.rejections: list[dict[str, Any]] = []
 
@@ -154,7 +157,21 @@ class Rows:
         gpu_count: int | None = None,
         tier: str | None = None,
     ) -> None:
-        """Add one quote; ``window`` is start and end in UTC minutes, the end exclusive."""
+        """Add one quote; ``window`` is start and end in UTC minutes, the end exclusive.
+
+        Refused instead: ``MALFORMED_ROW`` for a name that is none (``collectors.visible``), and
+        ``SEEN_IN_FUTURE`` for a row of a history that is later than the day after its fetching.
+        """
+        what = f"{meter} {price_text} {status}"
+        for name in (provider, listing_id, "any" if region is None else region):
+            if fault := name_fault(name):
+                told_of = f"{what}: the name {name[:80]!a} {fault}"
+                self.reject(provider, listing_id, "MALFORMED_ROW", told_of)
+                return
+        if self.observed_at > self._fetched_at + DAY:
+            when = f"{what}: observed {self.observed_at}, fetched {self._fetched_at}"
+            self.reject(provider, listing_id, "SEEN_IN_FUTURE", when)
+            return
         start, end = window if window else (None, None)
         self.quotes.append(
             {
@@ -182,15 +199,15 @@ class Rows:
         )
 
     def reject(self, provider: str, listing_id: str, reason: str, detail: str) -> None:
-        """Add one rejection at the parse stage."""
+        """Add one rejection at the parse stage, its texts fit to be shown."""
         self.rejections.append(
             {
                 "source": self._source,
-                "provider": provider,
-                "listing_id": listing_id,
+                "provider": shown(provider),
+                "listing_id": shown(listing_id),
                 "stage": "parse",
                 "reason": reason,
-                "detail": detail[:500],
+                "detail": told(detail),
                 "capture_sha256": self._sha256,
             }
         )

@@ -1,6 +1,7 @@
 """European Central Bank: euro foreign exchange reference rates.
 
-Published about 16:00 CET on TARGET working days; on other days there is none, and none is made up.
+Address: ``https://www.ecb.europa.eu/stats/eurofxref/``, no key; read 2026-11-20. Published about
+16:00 CET on TARGET working days; on other days there is none, and none is made up.
 
 Column map:
 
@@ -37,7 +38,8 @@ MAX_CSV_BYTES = 16 * 2**20
 """The whole history is 2 MB; a member that claims or delivers more than this is refused."""
 
 _NAMESPACE = "{http://www.ecb.int/vocabulary/2002-08-01/eurofxref}"
-_RATE = r"^(?:0\.[0-9]*[1-9][0-9]*|[1-9][0-9]{0,8}(?:\.[0-9]+)?)$"
+DAY = timedelta(days=1)
+_RATE = r"^(?:0\.[0-9]{0,20}[1-9][0-9]{0,15}|[1-9][0-9]{0,8}(?:\.[0-9]{1,30})?)$"
 _CURRENCY = r"^[A-Z]{3}$"
 _REFUSED = dict.fromkeys(["provider", "listing_id", "reason", "detail"], pl.String)
 
@@ -126,6 +128,8 @@ def _rates(capture: Capture, cells: pl.DataFrame) -> Parsed:
         .then(pl.lit("NOT_QUOTED"))
         .when(~pl.col("rate_text").fill_null("").str.contains(_RATE))
         .then(pl.lit("NOT_A_RATE"))
+        .when(pl.col("ref_date") > (capture.observed_at + DAY).date())
+        .then(pl.lit("SEEN_IN_FUTURE"))
         .when(~pl.struct("ref_date", "quote").is_first_distinct())
         .then(pl.lit("DUPLICATE_ROW"))
         .alias("reason")
@@ -145,7 +149,9 @@ def _rates(capture: Capture, cells: pl.DataFrame) -> Parsed:
             pl.format("no rate on {} days between {} and {}", "days", "a", "b").alias("detail"),
         )
     )
-    odd_cells = cells.filter(pl.col("reason").is_in(["NOT_A_RATE", "DUPLICATE_ROW"])).select(
+    odd_cells = cells.filter(
+        pl.col("reason").is_in(["NOT_A_RATE", "SEEN_IN_FUTURE", "DUPLICATE_ROW"])
+    ).select(
         pl.lit("").alias("provider"),
         pl.format("EUR/{}", "quote").alias("listing_id"),
         "reason",

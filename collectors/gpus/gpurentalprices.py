@@ -1,7 +1,7 @@
 """gpurentalprices.com: posted GPU-hour prices of 34 sellers, one JSON body a day.
 
 Address: ``https://gpurentalprices.com/api/latest.json``, no key. Data CC BY 4.0, credit
-"gpurentalprices.com" (licence recorded with the captures of 2026-07 and 2026-08). The publisher
+"gpurentalprices.com" (licence recorded with the captures of 2026-07-05 to 2026-08-22). The publisher
 reads sellers' pages, so its rows are mirrors: tier E4. Published around 06:00 to 09:00 UTC on most
 days, with outliers up to 23:04, and the date in the body is the UTC day of ``generated_at``.
 
@@ -34,6 +34,7 @@ from typing import Any
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source, rejection, single_get
 from collectors.gpus import tabular
+from collectors.visible import name_fault
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 from methodology.units import exact
@@ -97,6 +98,8 @@ def _text(row: dict[str, Any], field: str) -> str:
     value = row.get(field)
     if not isinstance(value, str) or isinstance(value, strict.Number) or not value:
         raise PriceError("MALFORMED_ROW", f"{field} {value!r} is not a text")
+    if fault := name_fault(value):
+        raise PriceError("MALFORMED_ROW", f"{field} {value[:80]!a} {fault}")
     return value
 
 
@@ -189,6 +192,12 @@ def _offers(capture: Capture) -> tuple[list[Any], datetime]:
         raise ParseError(
             capture.source, "SHAPE", "expected an object with offers (list) and generated_at (time)"
         )
+    if generated_at > capture.observed_at + timedelta(days=1):
+        raise ParseError(
+            capture.source,
+            "SHAPE",
+            f"generated_at is {generated_at}, fetched {capture.observed_at}; retry",
+        )
     if not offers:
         raise ParseError(capture.source, "EMPTY", "offers is empty; 34 sellers do not stop at once")
     return offers, generated_at
@@ -271,7 +280,10 @@ SOURCE = Source(
     tier="E4",
     code_licence="none: no code is used",
     data_right="CC BY 4.0",
-    terms="Data CC BY 4.0, credit gpurentalprices.com; confirm on the site before going live",
+    terms=(
+        "Data CC BY 4.0, credit gpurentalprices.com; no terms page was at hand (2026-11-21), "
+        "confirm on the site before going live"
+    ),
     max_raw_bytes=4 * 2**20,
     max_decoded_bytes=8 * 2**20,
 )

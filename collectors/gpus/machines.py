@@ -103,7 +103,9 @@ class Sheet:
             region=region,
             gpu_count=gpu_count,
         )
-        if at < len(quotes) - 1:
+        if at == len(quotes):  # refused for its name
+            del self._at[key]
+        elif at < len(quotes) - 1:
             quotes[at] = quotes.pop()
 
     def count(self, subject: str, meter: str, field: str, value: object) -> None:

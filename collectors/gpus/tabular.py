@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import polars as pl
 
 from collectors.base import Capture, Parsed
 from collectors.times import days
+from collectors.visible import no_name, shown_texts
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 
 DECIMAL = r"^[0-9]{1,20}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})?$"
 """A plain decimal, as ``methodology.units.exact`` takes it."""
+
+DAY = timedelta(days=1)
 
 ZERO = r"^0+(\.0*)?([eE][+-]?[0-9]{1,2})?$"
 
@@ -129,24 +133,34 @@ def split(capture: Capture, rows: pl.DataFrame) -> Parsed:
     """Return the rows without a ``reason`` as quotes and the others as rejections, in body order.
 
     Columns of ``Quote`` that ``rows`` lacks are null. ``source`` and ``capture_sha256`` are filled
-    from the capture.
+    from the capture. Refused here: ``MALFORMED_ROW`` for a name that is none
+    (``collectors.visible``), ``SEEN_IN_FUTURE`` for what is later than the day after the fetching.
     """
     schema = schemas.schema_of(schemas.Quote)
     filled = rows.with_columns(
         pl.lit(capture.source).alias("source"), pl.lit(capture.sha256).alias("capture_sha256")
     )
     absent = [pl.lit(None, dtype=schema[n]).alias(n) for n in schema if n not in filled.columns]
-    filled = filled.with_columns(absent)
+    is_open = pl.col("reason").is_null()
+    is_odd = no_name("provider") | no_name("listing_id") | no_name("region")
+    filled = filled.with_columns(absent).with_columns(
+        pl.when(is_open & is_odd)
+        .then(pl.lit("MALFORMED_ROW"))
+        .when(is_open & (pl.col("observed_at") > capture.observed_at + DAY))
+        .then(pl.lit("SEEN_IN_FUTURE"))
+        .otherwise("reason")
+        .alias("reason")
+    )
     quotes = filled.filter(pl.col("reason").is_null()).select(
         pl.col(name).cast(dtype) for name, dtype in schema.items()
     )
     refused = filled.filter(pl.col("reason").is_not_null()).select(
         pl.col("source"),
-        pl.col("provider").fill_null(""),
-        pl.col("listing_id").fill_null(""),
+        shown_texts(pl.col("provider")).alias("provider"),
+        shown_texts(pl.col("listing_id")).alias("listing_id"),
         pl.lit("parse").alias("stage"),
         pl.col("reason"),
-        pl.col("detail").fill_null("").str.slice(0, 500),
+        shown_texts(pl.col("detail")).str.slice(0, 500).alias("detail"),
         pl.col("capture_sha256"),
     )
     return Parsed(

@@ -147,7 +147,7 @@ def parse(capture: Capture) -> Parsed:
     and those of ``Sheet.offer``.
 
     Raises:
-        ParseError: ``NOT_JSON``, or ``SHAPE`` without a list of plans.
+        ParseError: ``NOT_JSON``, ``SHAPE`` without a list of plans, ``EMPTY`` for one of none.
     """
     sheet = Sheet(capture, PROVIDER, "per_instance_hour")
     _read_body(sheet, load_json(capture))
@@ -188,7 +188,9 @@ def _read_body(sheet: Sheet, body: object) -> None:
                 price = costs.get(field)
                 sheet.offer(listing, field, price, tenor=tenor, region=region, gpu_count=gpus)
 
-    sheet.each(_plans(sheet.capture, body)[1], lambda plan: machines.named(plan, "id"), read)
+    plans = _plans(sheet.capture, body)[1]
+    machines.not_empty(sheet.capture, plans)
+    sheet.each(plans, lambda plan: machines.named(plan, "id"), read)
 
 
 SOURCE = Source(

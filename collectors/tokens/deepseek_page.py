@@ -154,7 +154,11 @@ def _routed(rows: PageRows, words: Words, note: str, model: str) -> tuple[dateti
             continue
         if found.re is not _ROUTED:
             return None, True
-        hour, minute, day = int(found[1]), int(found[2]), day_of(found[3])
+        hour, minute = int(found[1]), int(found[2])
+        try:
+            day = day_of(found[3])
+        except ValueError:
+            return None, True  # it goes on, from a day that cannot be read
         ends = day + timedelta(hours=hour, minutes=minute) - BEIJING
         return ends, ends <= rows.observed_at
     return None, False

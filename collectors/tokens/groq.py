@@ -48,8 +48,9 @@ def parse(capture: Capture) -> Parsed:
     ``FREE_OFFER``; ``AMBIGUOUS_LISTING`` and ``DUPLICATE_LISTING`` for an id in two tables.
 
     Raises:
-        ParseError: ``TABLE_CHANGED`` when no table has the known head; ``SHAPE`` for a row of
-            another length, without a model's link or with another id in words.
+        ParseError: ``TABLE_CHANGED`` when no table has the known head; ``SHAPE`` for tables
+            without a row, and for a row of another length, without a model's link or with another
+            id in words.
     """
     # a table gives the words of a link and not its target, where the id stands
     body = _LINK.sub(rb"() \1 ", capture.body)
@@ -63,6 +64,8 @@ def parse(capture: Capture) -> Parsed:
             if len(cells) != len(table.header):
                 raise shape_error(capture, f"a row of {len(cells)} cells: {str(cells)[:200]}")
             _row(capture, rows, cells[0], clean(cells[2]))
+    if not rows.quotes and not rows.rejections:
+        raise shape_error(capture, "the tables have a head and no row")
     return settled(rows)
 
 

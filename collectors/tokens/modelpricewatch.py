@@ -40,6 +40,7 @@ from polars.exceptions import PolarsError
 from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.rows import Rows, is_name, load_json, shape_error
+from collectors.times import moments
 from collectors.tokens.clashes import without_clashes
 from methodology.errors import ParseError
 
@@ -139,6 +140,8 @@ def parse_panel_csv(capture: Capture) -> Parsed:
         table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False)
     except PolarsError as error:
         raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    if table.is_empty():
+        raise shape_error(capture, "a head and no row")
     rows = Rows(capture, "per_mtok")
     if tuple(table.columns) == _INDEX:
         for day, level in table.iter_rows():
@@ -146,11 +149,15 @@ def parse_panel_csv(capture: Capture) -> Parsed:
         return rows.parsed()
     if tuple(table.columns) != _HISTORY:
         raise shape_error(capture, f"columns are {table.columns}")
-    days = table["date"].str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
-    if days.null_count() or table["model_id"].null_count() or table["provider"].null_count():
+    table = table.with_columns(moments(pl.col("date"), "%Y-%m-%d").alias("day"))
+    if (
+        table["day"].null_count()
+        or table["model_id"].null_count()
+        or table["provider"].null_count()
+    ):
         raise shape_error(capture, "a row without a date, a model_id or a provider")
     known: set[tuple[str, str]] = set()
-    for row in table.with_columns(days.alias("day")).sort("day", maintain_order=True).to_dicts():
+    for row in table.sort("day", maintain_order=True).to_dicts():
         rows.observed_at = row["day"]
         seller = (row["provider"], row["model_id"])
         since = BY_THE_HOUR.get(row["model_id"])

@@ -39,7 +39,8 @@ MAX_TEXT = 200_000
 """Characters of the page; the largest seen has some 4,000."""
 
 _TITLE = re.compile(r'\{ ?title: ?"([^"\n]{1,40})"[^{}\n]{0,80}\}')
-_ROW = re.compile(r'\[ ?"[^"\n\\]{0,200}"(?:, ?"[^"\n\\]{0,200}"){0,19},? ?\]')
+_TEXT = r'"[^"\\\x00-\x1f]{0,200}"'
+_ROW = re.compile(rf"\[ ?{_TEXT}(?:, ?{_TEXT}){{0,19}},? ?\]")
 
 
 def parse(capture: Capture) -> Parsed:

@@ -1,9 +1,10 @@
 """One API's table of model ratios: what a gateway charged for input, back to May 2023.
 
-History only: change rows read from the Go source of songquanpeng/one-api (MIT; read 2026-11-21),
-one per model and commit that changed it, 2023-05-11 to 2025-02-16, input side only. Evidence tier
-E4. A row is an observation at 00:00 UTC of its date. The table names no seller: the provider is
-always ``one-api``, and which vendor an id belongs to is for a reviewed line to say.
+History only: change rows read from the Go source of ``https://github.com/songquanpeng/one-api``
+(MIT; read 2026-11-21), one per model and commit that changed it, 2023-05-11 to 2025-02-16, input
+side only. Evidence tier E4. A row is an observation at 00:00 UTC of its date. The table names no
+seller: the provider is always ``one-api``, and which vendor an id belongs to is for a reviewed line
+to say.
 
 Column map (``date,commit,path,model,currency,input_per_million,expr,comment``):
 
@@ -36,6 +37,7 @@ from polars.exceptions import PolarsError
 
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.rows import Rows, problem, shape_error
+from collectors.times import moments
 from collectors.tokens.clashes import without_clashes
 from methodology.errors import ParseError
 from methodology.units import exact
@@ -65,10 +67,12 @@ def parse(capture: Capture) -> Parsed:
         raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
     if tuple(table.columns) != COLUMNS:
         raise shape_error(capture, f"columns are {table.columns}")
-    days = table["date"].str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+    if table.is_empty():
+        raise shape_error(capture, "a head and no row")
     rows = Rows(capture, "per_ktok", currency="CNY")
     priced: set[str] = set()
-    ordered = table.with_columns(days.alias("day")).sort("day", maintain_order=True)
+    ordered = table.with_columns(moments(pl.col("date"), "%Y-%m-%d").alias("day"))
+    ordered = ordered.sort("day", maintain_order=True)
     for row in ordered.iter_rows(named=True):
         if row["day"] is None or not row["model"]:
             reason = "BAD_DATE" if row["day"] is None else "MALFORMED_ROW"

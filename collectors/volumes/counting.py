@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from collectors import strict
 from collectors.base import Capture, Parsed, rejection
 from collectors.times import FIRST, LAST
+from collectors.visible import name_fault
 from methodology import schemas
 
 _COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
+DAY = timedelta(days=1)
+MOST = 10**18
+"""No quantity reaches this; a figure that does is another unit, or a slip."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -76,12 +80,21 @@ class Counted:
         """Add a volume, or the rejection that says why there is none; True for a volume.
 
         ``quantity`` is a number of a body, or an ``int`` that the caller has made exactly;
-        ``period`` is the first day counted and the day after the last. Refused: ``NOT_A_COUNT``,
-        and ``DUPLICATE_ROW`` for a subject, meter and period told before, whatever its figure.
+        ``period`` is the first day counted and the day after the last. Refused: ``NOT_A_COUNT``;
+        ``MALFORMED_ROW`` for a subject that is no name (``collectors.visible``);
+        ``SEEN_IN_FUTURE`` for what is stated later than the day after the fetching;
+        ``DUPLICATE_ROW`` for a subject, meter and period told before, whatever its figure.
         """
         start, end = period
         key = (subject, meter, start, end)
-        is_exact = isinstance(quantity, int) and not isinstance(quantity, bool)
+        if fault := name_fault(subject):
+            self.reject(subject, "MALFORMED_ROW", f"{meter}: the name {subject[:80]!a} {fault}")
+            return False
+        if as_of > self._capture.observed_at + DAY:
+            when = f"{meter} of {start}/{end}: stated {as_of}, fetched {self._capture.observed_at}"
+            self.reject(subject, "SEEN_IN_FUTURE", when)
+            return False
+        is_exact = type(quantity) is int and 0 <= quantity < MOST
         if not is_exact and not (isinstance(quantity, strict.Number) and is_count(quantity)):
             self.reject(subject, "NOT_A_COUNT", f"{meter} of {start}/{end} is {quantity!r:.80}")
             return False

@@ -2,7 +2,8 @@
 
 Three shapes of the same facts:
 
-* ``GET /api/v1/datasets/rankings-daily``, the documented Data API (key, CC BY 4.0): the fifty
+* ``GET /api/v1/datasets/rankings-daily``, the documented Data API at
+  ``https://openrouter.ai`` (key in ``OPENROUTER_API_KEY``, CC BY 4.0): the fifty
   busiest models per UTC day and one row ``other``. Column map: ``model_permaslug`` subject,
   ``total_tokens`` (a decimal *string*) meter ``total``, prompt plus completion; ``date`` the day;
   ``meta.as_of`` as_of, kept because figures are restated. ``other`` has no subject and is refused.
@@ -38,6 +39,8 @@ from collectors.base import Capture, Parsed, Request, Source
 from collectors.changes import rejection_frame
 from collectors.rows import load_json, shape_error
 from collectors.times import days, moments
+from collectors.visible import name_fault, no_name
+from collectors.volumes.counting import day_of
 from methodology import schemas
 from methodology.errors import ParseError
 
@@ -71,7 +74,8 @@ def parse(capture: Capture) -> Parsed:
 
     A body that begins with ``{`` is the Data API's JSON, any other the stored table. Rejections,
     one per row of the body: ``PARTIAL_DAY``, ``FREE_VARIANT``, ``VARIANT_NOT_STANDARD``,
-    ``TAIL_BUCKET`` (the row ``other``), ``NOT_A_COUNT``, ``DUPLICATE_ROW``.
+    ``TAIL_BUCKET`` (the row ``other``), ``NOT_A_COUNT``, ``SEEN_IN_FUTURE``, ``MALFORMED_ROW`` (no
+    name), ``DUPLICATE_ROW``.
 
     Raises:
         ParseError: ``NOT_JSON``, ``NOT_CSV`` or ``SHAPE``.
@@ -91,6 +95,8 @@ def _parse_hosts(capture: Capture) -> Parsed:
     missing = sorted(_HOST_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
+    if table.is_empty():
+        raise shape_error(capture, "a head and no row")
     rows = table.with_columns(
         days(pl.col("scrape_date")).alias("day"),
         moments(pl.col("scraped_at"), "%Y-%m-%dT%H:%M:%S%z").alias("as_of"),
@@ -107,6 +113,10 @@ def _parse_hosts(capture: Capture) -> Parsed:
         .then(pl.lit("VARIANT_NOT_STANDARD"))
         .when(~pl.col("total_tokens").fill_null("").str.contains(r"^[0-9]{1,18}$"))
         .then(pl.lit("NOT_A_COUNT"))
+        .when(pl.col("as_of") > capture.observed_at + _DAY)
+        .then(pl.lit("SEEN_IN_FUTURE"))
+        .when(no_name("model_slug") | no_name("provider_name"))
+        .then(pl.lit("MALFORMED_ROW"))
         .when(~key.is_first_distinct())
         .then(pl.lit("DUPLICATE_ROW"))
         .alias("reason")
@@ -135,6 +145,8 @@ def _parse_rankings(capture: Capture) -> Parsed:
     data, meta = body.get("data"), body.get("meta")
     if not isinstance(data, list) or not isinstance(meta, dict):
         raise shape_error(capture, "no 'data' with rows and 'meta'")
+    if not data:
+        raise shape_error(capture, "'data' has no row")
     as_of = _as_of(capture, meta.get("as_of"))
     volumes: list[dict[str, Any]] = []
     refused: list[tuple[str, str, str]] = []
@@ -180,11 +192,11 @@ def _parse_rankings(capture: Capture) -> Parsed:
 
 def _ranking(capture: Capture, row: Any) -> tuple[str, date, Any]:
     try:
-        subject, day = row["model_permaslug"], date.fromisoformat(row["date"])
+        subject, day = row["model_permaslug"], day_of(row["date"])
         count = row["total_tokens"]
     except (TypeError, KeyError, ValueError) as error:
         raise shape_error(capture, f"row {row!r}: {error!r}") from error
-    if not isinstance(subject, str) or not subject:
+    if not isinstance(subject, str) or name_fault(subject):
         raise shape_error(capture, f"model_permaslug is {subject!r}")
     return subject, day, count
 
@@ -205,7 +217,13 @@ def _as_of(capture: Capture, value: object) -> datetime:
     except ValueError as error:
         raise shape_error(capture, f"meta.as_of is {value!r}, not an ISO time") from error
     # a date alone, or a time without offset, is UTC: the datasets are kept in UTC days
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+    try:
+        found = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+    except OverflowError as error:
+        raise shape_error(capture, f"meta.as_of is {value!r}") from error
+    if found > capture.observed_at + _DAY:
+        raise shape_error(capture, f"meta.as_of is {value!r}, after {capture.observed_at}")
+    return found
 
 
 def _parse_table(capture: Capture) -> Parsed:
@@ -216,6 +234,8 @@ def _parse_table(capture: Capture) -> Parsed:
     missing = sorted(_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
+    if table.is_empty():
+        raise shape_error(capture, "a head and no row")
     rows = table.with_columns(
         days(pl.col("date")).alias("day"),
         moments(pl.col("last_scraped_at"), "%Y-%m-%dT%H:%M:%S%z").alias("as_of"),
@@ -239,6 +259,10 @@ def _parse_table(capture: Capture) -> Parsed:
         .then(pl.lit("PARTIAL_DAY"))
         .when(~counted)
         .then(pl.lit("NOT_A_COUNT"))
+        .when(pl.col("as_of") > capture.observed_at + _DAY)
+        .then(pl.lit("SEEN_IN_FUTURE"))
+        .when(no_name("model_slug"))
+        .then(pl.lit("MALFORMED_ROW"))
         .when(~pl.struct("model_slug", "variant", "day").is_first_distinct())
         .then(pl.lit("DUPLICATE_ROW"))
         .alias("reason")

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Generator
+from datetime import timedelta
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -36,6 +37,7 @@ from collectors.base import Capture, Parsed, Request, Source
 from collectors.changes import rejection_frame
 from collectors.rows import shape_error
 from collectors.times import days, moments
+from collectors.visible import no_name
 from methodology.errors import ParseError
 
 ID = "openrouter_effective_pricing"
@@ -58,7 +60,8 @@ def parse(capture: Capture) -> Parsed:
     """Return one Volume row per model and host that served standard traffic, in tokens.
 
     Rejections, one per row: ``NO_HOST``, ``FREE_VARIANT``, ``VARIANT_NOT_STANDARD``,
-    ``NOT_A_COUNT``, ``SEEN_IN_FUTURE`` (a day after the scrape), ``DUPLICATE_ROW``.
+    ``NOT_A_COUNT``, ``SEEN_IN_FUTURE`` (a day after the scrape, or a scrape after the
+    body was fetched), ``MALFORMED_ROW`` (no name), ``DUPLICATE_ROW``.
 
     Raises:
         ParseError: ``NOT_CSV`` or ``SHAPE``.
@@ -112,6 +115,8 @@ def _rows(capture: Capture) -> pl.DataFrame:
     missing = sorted(_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
+    if table.is_empty():
+        raise shape_error(capture, "a head and no row")
     rows = table.with_columns(
         days(pl.col("scrape_date")).alias("day"),
         moments(pl.col("scraped_at"), "%Y-%m-%dT%H:%M:%S%z").alias("as_of"),
@@ -130,6 +135,10 @@ def _rows(capture: Capture) -> pl.DataFrame:
         .then(pl.lit("NOT_A_COUNT"))
         .when(pl.col("day") > pl.col("as_of").dt.date())
         .then(pl.lit("SEEN_IN_FUTURE"))
+        .when(pl.col("as_of") > capture.observed_at + timedelta(days=1))
+        .then(pl.lit("SEEN_IN_FUTURE"))
+        .when(no_name("subject"))
+        .then(pl.lit("MALFORMED_ROW"))
         .when(~pl.struct("subject", "variant", "day").is_first_distinct())
         .then(pl.lit("DUPLICATE_ROW"))
         .alias("reason")
