@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -15,21 +14,21 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
+import polars as pl
 from rich.text import Text
 
 from collectors import panel
 from collectors.archive import Archive
-from index import intake, schedule
+from index import guarding, intake, schedule
 from index.collecting import live_sources
 from index.config import Settings
 from index.ledger.check import check_files
 from index.ledger.log import Log
-from index.reading import Ledger, Row, failures_by_source, open_ledger
-from index.suggest import suggest, suggest_seller
+from index.reading import Row, failures_by_source, open_ledger
 from index.terminal import BAD, DIM, GOOD, WARN, Screen, table
+from index.unmapped import unmapped
 from methodology import clock
 from methodology.errors import SpotfixError
-from methodology.register import load_gpu_providers, load_providers
 
 State = Literal["ok", "warn", "bad"]
 
@@ -68,6 +67,8 @@ def examine(settings: Settings, at: datetime) -> list[Check]:
         lambda: _archive(settings),
         lambda: _bundle(settings),
         lambda: _sources(settings, at),
+        lambda: _proofs(settings),
+        lambda: _guards(settings),
         lambda: _unmapped(settings),
         lambda: _schedule(at),
     ]
@@ -288,6 +289,48 @@ def _failures(settings: Settings) -> list[Row]:
     ]
 
 
+def _proofs(settings: Settings) -> Iterator[Check]:
+    """Tell which sources are asked although no whole body of them was ever compared."""
+    asked = [source.id for source in live_sources(settings)]
+    unproven = [name for name in asked if not panel.is_proven(name)]
+    if not unproven:
+        yield Check("proofs", "ok", f"all {len(asked)} asked sources were compared with a body")
+        return
+    yield Check(
+        "proofs", "warn", f"{len(unproven)} of {len(asked)} asked sources are unproven, their rows "
+        f"move no number: {', '.join(unproven)}",
+        "spotfix record SOURCE, compare with the page, then write the day in collectors/panel.py",
+    )  # fmt: skip
+
+
+def _guards(settings: Settings) -> Iterator[Check]:
+    """Tell what the guards refuse now: whole sources, and single prices of the last round."""
+    book, left = guarding.load(settings.data, Archive(settings.raw))
+    if book.through is None:
+        told = f"{len(left)} captures not inspected yet" if left else "nothing to guard yet"
+        yield Check("guards", "ok", told)
+        return
+    held = guarding.quarantined(book)
+    last = book.refusals.filter(pl.col("captured_at") == book.through)
+    single = last.filter(~pl.col("source").is_in(list(held)))
+    yield Check(
+        "guards",
+        "warn" if held or single.height else "ok",
+        f"{len(book.states)} sources inspected up to {clock.iso(book.through)}: {len(held)} "
+        f"quarantined, {single.height} single prices refused",
+    )
+    for name, (reason, since, bodies) in held.items():
+        when = clock.iso(since) if since else "its first body"
+        yield Check(
+            f"  {name}", "warn", f"quarantined since {when} ({bodies} bodies): {reason}",
+            "compare with the seller's page; a line in methodology/instruments/releases.toml "
+            "accepts what it shows",
+        )  # fmt: skip
+    rows = single.group_by("source", "reason").len().sort("source", "reason").rows()
+    for name, reason, count in rows:
+        yield Check(f"  {name}", "warn", f"{count} prices refused in the last round: {reason}")
+
+
 def _unmapped(settings: Settings) -> Iterator[Check]:
     if not Log.exists(settings.ledger):
         return
@@ -300,60 +343,6 @@ def _unmapped(settings: Settings) -> Iterator[Check]:
         "unmapped", "ok", f"{names:,} listings no reviewed line maps: not used "
         "(--unmapped lists them)"
     )  # fmt: skip
-
-
-def unmapped(ledger: Ledger) -> list[Row]:
-    """Return the rows of the newest intake that no reviewed line maps, with how often each was.
-
-    ``suggestion`` is what ``index.suggest`` makes of it (a line to check, or null): the seller a
-    spelling is most alike, or the good a listing is.
-    """
-    counts: Counter[tuple[str, str, str, str]] = Counter(
-        (r["reason"], r["source"], r["provider"], r["listing_id"])
-        for r in ledger.rejections()
-        if r["reason"].startswith("UNMAPPED_")
-    )
-    return [
-        {
-            "reason": k[0],
-            "source": k[1],
-            "provider": k[2],
-            "listing_id": k[3],
-            "rows": n,
-            "suggestion": suggestion_for(*k),
-        }
-        for k, n in sorted(counts.items())
-    ]
-
-
-def could_be(row: Row) -> str:
-    """Return the good (or the register) that an unmapped row is most alike, or a dash."""
-    one = row["suggestion"]
-    if one is None:
-        return "–"
-    return f"{one['instrument']} ({one['likeness']})" if one["instrument"] else "a seller's line"
-
-
-def suggestion_for(reason: str, source: str, provider: str, listing: str) -> Row | None:
-    """Return the line that would map an unmapped seller or listing, for a person to check."""
-    kind = panel.load(source).kind if source in panel.SOURCES else ""
-    if reason == "UNMAPPED_PROVIDER":
-        sellers = load_gpu_providers() if kind == "gpus" else load_providers()
-        name = suggest_seller(provider, (seller.id for seller in sellers))
-        if name is None:
-            return None
-        file = "gpu_providers.toml" if kind == "gpus" else "providers.toml"
-        line = f'[provider.spellings] of {name}: {source} = [..., "{provider}"]'
-        return {"instrument": None, "likeness": None, "register": file, "line": line}
-    found = suggest(kind, source, provider, listing)
-    if found is None:
-        return None
-    return {
-        "instrument": found.instrument,
-        "likeness": found.likeness,
-        "register": found.register,
-        "line": found.line,
-    }
 
 
 def _schedule(at: datetime) -> Iterator[Check]:

@@ -31,7 +31,7 @@ from collectors import panel
 from collectors.base import Capture, Parsed, Source
 from collectors.secret import Secret
 from index import intake
-from index.doctor import suggestion_for
+from index.unmapped import suggestion_for
 from methodology import register, schemas
 from methodology.definition import load_methodology
 from methodology.depth import depth_quotes

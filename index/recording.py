@@ -218,9 +218,9 @@ def _print(
 ) -> None:
     import polars as pl
 
-    from index.doctor import could_be
     from index.recorded import FRAMES
     from index.terminal import BAD, DIM, HEAD, WARN, table
+    from index.unmapped import could_be
 
     seen = sum(one.parsed.seen for one in made.kept if one.parsed is not None)
     bodies = f"{len(made.kept):,} bod{'y' if len(made.kept) == 1 else 'ies'}"

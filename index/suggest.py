@@ -87,6 +87,12 @@ def _agree(kind: str, mine: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
     return [n for n in ours if n not in _MEMORIES] == [n for n in others if n not in _MEMORIES]
 
 
+def _contradicts(mine: tuple[str, ...], instrument: str) -> bool:
+    """Return whether both state a memory of the GPU and the two differ."""
+    stated, known = (_MEMORIES.intersection(one) for one in (mine, words(instrument)))
+    return bool(stated and known and stated != known and _CHIP.search(instrument.lower()))
+
+
 @lru_cache(maxsize=1)
 def _known() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
     """Return what the registers call each good: per kind, (instrument, its words)."""
@@ -113,7 +119,7 @@ def suggest(kind: str, source: str, provider: str, listing: str) -> Suggestion |
     text = " ".join(mine)
     best: tuple[float, str, str] | None = None
     for instrument, theirs in _known().get(kind, ()):
-        if not mine or not _agree(kind, mine, theirs):
+        if not mine or not _agree(kind, mine, theirs) or _contradicts(mine, instrument):
             continue
         other = " ".join(theirs)
         likeness = SequenceMatcher(None, text, other, autojunk=False).ratio()

@@ -31,12 +31,12 @@ def doctor(
       spotfix doctor --unmapped
     """
     from index import doctor as health
-    from index import reading, schedule
+    from index import reading, schedule, unmapped
     from index.terminal import table
 
     settings, screen = settings_of(out=out, bundle=bundle), screen_of(as_json)
     if show_unmapped:
-        rows = health.unmapped(reading.open_ledger(settings))
+        rows = unmapped.unmapped(reading.open_ledger(settings))
         if as_json:
             screen.json(rows)
             return
@@ -44,7 +44,7 @@ def doctor(
             ("source", "<"), ("provider", "<"), ("listing", "~"), ("rows", ">"), ("could be", "<"),
         ]  # fmt: skip
         cells = [
-            [r["source"], r["provider"], r["listing_id"], str(r["rows"]), health.could_be(r)]
+            [r["source"], r["provider"], r["listing_id"], str(r["rows"]), unmapped.could_be(r)]
             for r in rows
         ]
         screen.grid(table(columns, cells))
