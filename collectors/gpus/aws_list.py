@@ -16,8 +16,8 @@ GPUs, empty for other machines; ``MarketOption``, in newer files, OnDemand and n
 month in every row, so it does not say when a price began, but a price dated ahead must be held.
 
 **History.** Dated copies of the price tables that a public scheduler generates from the same API
-(aws/karpenter-provider-aws, us-east-1; the repository is Apache-2.0): tier E4. A row is an
-observation at 00:00 UTC of its date. Tables of 2023-02 to 2023-09 hold some machines two to four
+(github.com/aws/karpenter-provider-aws, us-east-1; the repository is Apache-2.0): tier E4. A row is
+an observation at 00:00 UTC of its date. Tables of 2023-02 to 2023-09 hold some machines two to four
 times under the one region: the tables of the government and China partitions (the latter in CNY)
 stood in the same file. The lowest figure is us-east-1's own, the one of the days before and after.
 """
@@ -222,7 +222,7 @@ SOURCE = Source(
     tier="E3",
     code_licence="none: no code is used",
     data_right="prices are facts, quoted with source and date",
-    terms="Public price list without key; its disclaimer calls it informational",
+    terms="Public price list without key; its disclaimer calls it informational; read 2026-11-20",
     content_types=("text/csv", "application/octet-stream"),
     max_raw_bytes=16 * 2**30,
     max_decoded_bytes=16 * 2**30,

@@ -30,7 +30,8 @@ savingsPlan            one- and three-year committed prices nested in the row: u
 The number of GPUs is not stated: ``gpu_count`` is null and the reviewed mapping supplies it.
 
 **History.** Dated copies of the price table that a public scheduler generates from the same API
-(Azure/karpenter-provider-azure; Apache-2.0): tier E4, an observation at 00:00 UTC of its date.
+(github.com/Azure/karpenter-provider-azure; Apache-2.0): tier E4, an observation at 00:00 UTC of its
+date.
 """
 
 from __future__ import annotations

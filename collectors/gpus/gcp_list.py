@@ -22,11 +22,11 @@ pricingInfo[-1]          current price: ``tieredRates[].unitPrice`` = units + na
 A month of local SSD is 730 hours, as the provider's own price tables count it.
 
 **History.** Dated machine prices computed weekly from the same catalogue
-(Cyclenerd/google-cloud-pricing-cost-calculator; Apache-2.0): tier E4, an observation at 00:00 UTC
-of its date; unchanged prices are repeated. ``hour`` is on demand, ``hour_spot`` spot; month columns
-follow from these or price commitments and are not used. Until 2024-05-17 its sums left out the
-bundled local SSD (a2-ultragpu-8g 40.221616, since then 40.5503831232877): a step in the mirror, not
-in the market.
+(github.com/Cyclenerd/google-cloud-pricing-cost-calculator; Apache-2.0): tier E4, an observation at
+00:00 UTC of its date; unchanged prices are repeated. ``hour`` is on demand, ``hour_spot`` spot;
+month columns follow from these or price commitments and are not used. Until 2024-05-17 its sums
+left out the bundled local SSD (a2-ultragpu-8g 40.221616, since then 40.5503831232877): a step in
+the mirror, not in the market.
 """
 
 from __future__ import annotations
@@ -342,7 +342,10 @@ SOURCE = Source(
     tier="E3",
     code_licence="none: no code is used",
     data_right="prices are facts, quoted with source and date",
-    terms="Key required; the terms the key was issued under apply, confirm before going live",
+    terms=(
+        "Key required; the terms the key was issued under apply and were not read (2026-11-21): "
+        "confirm before going live"
+    ),
     auth_env="GCP_API_KEY",
     max_raw_bytes=64 * 2**20,
     max_decoded_bytes=256 * 2**20,

@@ -1,9 +1,10 @@
 """gpurentalprices.com: posted GPU-hour prices of 34 sellers, one JSON body a day.
 
 Address: ``https://gpurentalprices.com/api/latest.json``, no key. Data CC BY 4.0, credit
-"gpurentalprices.com" (licence recorded with the captures of 2026-07-05 to 2026-08-22). The publisher
-reads sellers' pages, so its rows are mirrors: tier E4. Published around 06:00 to 09:00 UTC on most
-days, with outliers up to 23:04, and the date in the body is the UTC day of ``generated_at``.
+"gpurentalprices.com" (licence recorded with the captures of 2026-07-05 to 2026-08-22). The
+publisher reads sellers' pages, so its rows are mirrors: tier E4. Published around 06:00 to 09:00
+UTC on most days, with outliers up to 23:04, and the date in the body is the UTC day of
+``generated_at``.
 
 Field map (one object of ``offers``):
 

@@ -1,6 +1,6 @@
 """Rate cards of four clouds on one day, as another index publisher collected them: history only.
 
-Address: repository ccir-index/cri-h100 on GitHub, data CC BY 4.0 (licence read with the capture of
+Address: repository github.com/ccir-index/cri-h100, data CC BY 4.0 (licence read with the capture of
 2026-11-20). Whole bodies of 2026-03-03 at hand, as JSON and as CSV with the same 18 rows; there is
 no live address, and the sellers' own lists outrank it. Tier E4.
 

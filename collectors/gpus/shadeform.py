@@ -109,7 +109,7 @@ SOURCE = Source(
     tier="E4",
     code_licence="none: no code is used",
     data_right="none",
-    terms="Terms of service, shadeform.ai/terms-of-service: see switch",
+    terms="Terms of service, shadeform.ai/terms-of-service: see switch (read 2026-11-21)",
     switch=(
         "shadeform.ai/terms-of-service, read 2026-11-21 as others sum them up (state of "
         "2026-09-06): no systematic compilation of a database and no automated access without "

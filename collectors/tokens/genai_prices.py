@@ -1,8 +1,10 @@
 """genai-prices: list prices of model vendors and hosts, with dates and time-of-day windows.
 
-A community catalogue under the MIT licence, published as a Python package and as ``data.json``.
-Its worth here is that an entry may carry the day from which it holds, so that history does not
-depend on when someone looked. Evidence tier E4: it mirrors price pages and lags them.
+A community catalogue under the MIT licence, published as a Python package and as
+``prices/data.json`` of the repository, read at
+``https://raw.githubusercontent.com/pydantic/genai-prices/main/``, no key. Its worth here is that an
+entry may carry the day from which it holds, so that history does not depend on when someone looked.
+Evidence tier E4: it mirrors price pages and lags them.
 
 Column map (read from the package 0.2.3 and from dated files, 2025-06 to 2026-11):
 

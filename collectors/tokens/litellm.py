@@ -1,5 +1,6 @@
 """LiteLLM's price map: one JSON object, one entry per provider's model id.
 
+Address: the file of that name in BerriAI/litellm at ``https://raw.githubusercontent.com``, no key.
 MIT licensed. Evidence tier E4: contributors copy price pages, some of them months late; entries
 wrong by a factor of 1e5 have stood for five months. A cross-check and a history.
 

@@ -1,6 +1,7 @@
 """LobeHub's model bank: vendors' list prices in yuan, kept by hand in a chat client's source.
 
-History only: eighteen extracts of published packages (``@lobehub/chat``, later ``model-bank``),
+History only: eighteen extracts of published packages (``@lobehub/chat``, later ``model-bank``) of
+``https://github.com/lobehub/lobehub``,
 2024-12-01 to 2026-09-27, holding ids, names and the ``pricing`` blocks. A file is not dated inside;
 the capture's time is the day of the package, by which the figures held. The repository was under
 MIT at first; the packages are under the LobeHub Community License (Apache-2.0 with conditions on

@@ -1,8 +1,8 @@
 """models.dev: a community catalogue of models and prices by seller.
 
-MIT licensed. Evidence tier E4: contributors copy price pages. Hosts, routers that resell others'
-prices, plans at zero and regional twins of one company stand side by side; which of them count is
-decided by the register of providers, not here.
+Address: ``https://models.dev/api.json``, no key. MIT licensed. Evidence tier E4: contributors copy
+price pages. Hosts, routers that resell others' prices, plans at zero and regional twins of one
+company stand side by side; which of them count is decided by the register of providers, not here.
 
 Column map (``api.json`` as of 2026-08-12; change rows rebuilt from the repository, 2025-06-04 to
 2026-07-01):

@@ -1,7 +1,7 @@
 """OpenRouter endpoints: what each host of one model charges through the router.
 
-Evidence tier E4: the host's price as the router shows it. This is the widest panel of hosts per
-open-weights model.
+Address: ``https://openrouter.ai/api/v1/models/…/endpoints``, no key. Tier E4: the host's price as
+the router shows it. This is the widest panel of hosts per open-weights model.
 
 Column map (documented ``GET /api/v1/models/{author}/{slug}/endpoints``; daily tables of
 2026-07-17 to 08-07 and raw sections of 2026-07-17 and 08-08 from the router's own site):
@@ -142,6 +142,8 @@ def parse_panel_raw(capture: Capture) -> Parsed:
         _model_rows(
             capture, rows, _model_id(model, variant), entry.get("endpoints") or [], "provider_slug"
         )
+    if not rows.quotes and not rows.rejections:
+        raise shape_error(capture, "no line holds an object")
     return _without_clashes(capture, rows)
 
 

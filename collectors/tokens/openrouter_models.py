@@ -1,8 +1,9 @@
 """OpenRouter's model list: the router's headline price of every model it sells.
 
-Evidence tier E4, and the headline is **not a list price**: it follows whichever host the router
-shows first at the moment. It serves as history, as a cross-check, and for the router's own
-time-of-use tariffs. The hosts of one model are in ``openrouter_endpoints``.
+Address: ``https://openrouter.ai/api/v1/models``, no key. Tier E4, and the headline is **not a list
+price**: it follows whichever host the router shows first at the moment. It serves as history, as a
+cross-check, and for the router's own time-of-use tariffs. The hosts of one model are in
+``openrouter_endpoints``.
 
 Column map (``GET /api/v1/models``; bodies of 2024-09-21 to 2026-08-22):
 

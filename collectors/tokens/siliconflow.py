@@ -4,10 +4,11 @@
 (``siliconflow.com`` sells in USD: another list.) Shape: public parsers of the page and descriptions
 of it of September 2026, read 2026-11-21; no body of it was at hand, so the source is unproven.
 
-The page has no tables. A model is a block ``<div id="pricing-row-text-...">``: its first child has
-a link whose ``title`` is the listing; then cells in threes, input IN, output OUT, cache CIN, under
-heads that name M Tokens. ``Pro/`` before a listing is another service of the same model, with an id
-of its own: kept. Blocks ``pricing-row-image-``, ``-audio-`` and ``-video-``: not read.
+Column map: the page has no tables. A model is a block ``<div id="pricing-row-text-...">``: its
+first child has a link whose ``title`` is the listing; then cells in threes, input IN, output OUT,
+cache CIN, under heads that name M Tokens. ``Pro/`` before a listing is another service of the same
+model, with an id of its own: kept. Blocks ``pricing-row-image-``, ``-audio-`` and ``-video-``: not
+read.
 
 * Several threes are tiers of input (``输入 [0, 32k) ¥6.00``): the first is the list price, the
   others ``CONTEXT_BRACKET``; or hours (``费用发生时段: 2点～8点 ¥1.50``), Beijing time, one quote
