@@ -17,7 +17,7 @@ INJECTIONS ?= 100000
 BODIES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-determinism campaign-baskets campaign-fuzz campaign-guards payload-census bench-methodology freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-determinism campaign-baskets campaign-fuzz campaign-guards payload-census bench-methodology bench-collect freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -87,6 +87,9 @@ payload-census: $(VENV)/.dev  ## every captured body through its parser, counted
 
 bench-methodology: $(VENV)/.bench  ## years of quotes against pandas, Polars, DuckDB (ROWS=10000000)
 	@$(BIN)/python -m benchmarks.run --rows $(ROWS)
+
+bench-collect: $(VENV)/.bench  ## 500 addresses of 100 providers against requests and httpx
+	@$(BIN)/python -m benchmarks.collect
 
 freeze: $(VENV)/.run  ## write the digests of all rule files to methodology/rules/FROZEN.sha256
 	@$(BIN)/python -c 'from methodology.definition import frozen_listing as f; \

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import collect_report
+
 NAMES = {
     "floor": "floor: read the columns, sort one integer a quote",
     "ours": "this project",
@@ -35,7 +37,8 @@ BUSY = 0.05
 
 HEAD = """# Results
 
-Written by `benchmarks/run.py`; [README.md](README.md) says what is measured and how.
+Written by `benchmarks/run.py` and `benchmarks/collect.py`.
+[README.md](README.md) says what is measured and how.
 Absolute figures move with the machine. Compare ratios, and only inside one table.
 """
 
@@ -122,7 +125,8 @@ def targets(found: Mapping[str, Any]) -> list[str]:
 def write_results(work: Path, target: Path) -> str:
     """Write one section for each size measured so far; return the text."""
     found = [json.loads(file.read_text("utf-8")) for file in work.glob("results-*.json")]
-    found.sort(key=lambda one: one["rows"])
-    text = "\n".join([HEAD, *(section(one) for one in found)])
+    found.sort(key=lambda one: one["rows"] or float("inf"))  # collecting, which has none, is last
+    sections = (collect_report.section(one) if "urls" in one else section(one) for one in found)
+    text = "\n".join([HEAD, *sections])
     target.write_text(text.rstrip() + "\n", "utf-8")
     return text

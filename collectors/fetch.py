@@ -129,7 +129,7 @@ class _LookUps:
 class _Places:
     """The origins of one run, each made when it is first named."""
 
-    def __init__(self, limits: Limits, resolve: Resolve, tls: ssl.SSLContext) -> None:
+    def __init__(self, limits: Limits, resolve: Resolve, tls: ssl.SSLContext | None) -> None:
         self._limits = limits
         self._look_ups = _LookUps(resolve)
         self._tls = tls
@@ -172,6 +172,8 @@ class _Places:
         """Connect to a vetted address; a certificate is checked against the name in the URL."""
         loop = asyncio.get_running_loop()
         is_secure = url.scheme == "https"
+        if is_secure and self._tls is None:
+            self._tls = tls_context()  # once a run, for all sources: it reads every authority
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
                 _, wire = await loop.create_connection(
@@ -226,7 +228,7 @@ async def fetch_all(
         Exception: whatever ``archive`` raised, after all sources have ended. Nothing a source
             does is raised.
     """
-    places = _Places(limits or Limits(), resolve, tls or tls_context())
+    places = _Places(limits or Limits(), resolve, tls)
     with ThreadPoolExecutor(1, thread_name_prefix="archive") as disk:
         shared = Shared(
             limits=limits or Limits(),

@@ -5,11 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from collectors.base import Capture, Requests, Source
 from collectors.secret import Secret
 from collectors.wire import LineFilter
 from methodology.errors import FetchError
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    """Return our version; looked up once, because that reads and parses files."""
+    try:
+        return importlib.metadata.version("spotfix")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,7 @@ class Limits:
     @property
     def user_agent(self) -> str:
         """User-Agent of every request: name, version and how to reach its sender."""
-        try:
-            version = importlib.metadata.version("spotfix")
-        except importlib.metadata.PackageNotFoundError:
-            version = "0"
+        version = _version()
         return f"spotfix/{version} (+{self.contact})" if self.contact else f"spotfix/{version}"
 
 

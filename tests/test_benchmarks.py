@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -138,3 +139,21 @@ def test_every_implementation_is_named_in_the_readme() -> None:
     assert {name for name in run.IMPLEMENTATIONS if f"`{name}.py`" not in text} == set()
     assert set(report.NAMES) == set(run.IMPLEMENTATIONS)
     assert sys.modules["benchmarks.run"] is run
+
+
+def test_everybody_collects_the_same_bytes() -> None:
+    """The collecting benchmark at a size that is no benchmark, without the libraries of others."""
+    from benchmarks import collect_contenders, collect_report
+
+    command = [sys.executable, "-m", "benchmarks.collect_server"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=Path(task.__file__).parents[1], **pipes) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        names = ("ours", "ours_archived", "httpx_gather")
+        got = [collect_contenders.CONTENDERS[name](port, 12, 3)[1] for name in names]
+        server.communicate()
+    sizes = [sorted(size for _, size in one) for one in got]
+    assert sizes[0] == sizes[1] == sizes[2]
+    assert len(sizes[0]) == 12
+    assert set(collect_report.NAMES) == set(collect_contenders.CONTENDERS)
