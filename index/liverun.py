@@ -87,7 +87,23 @@ def _rounds(shop: Shop) -> list[datetime]:
 
 
 def _is_logged(shop: Shop, failure: Mapping[str, str], at: datetime) -> bool:
-    """Return whether this failure of this very round is in the log: the round was run before."""
+    """Return whether this failure is in the log: of this very round, when it was run before.
+
+    A source that was never asked, for want of a key, is told once and not every hour: it is in the
+    log as long as its newest failure says the same and it never gave a body since.
+    """
+    if failure["reason"] in UNASKED:
+        mine = [
+            one
+            for one in shop.published.incidents
+            if one["kind"] == "SOURCE_FAILED" and one["source"] == failure["source"]
+        ]
+        if mine and (mine[-1]["reason"], mine[-1]["detail"]) == (
+            failure["reason"],
+            failure["detail"],
+        ):
+            seen = [when for name, when in _seen(shop.archive) if name == failure["source"]]
+            return not seen or clock.iso(max(seen)) < mine[-1]["at"]
     told = (failure["source"], failure["reason"], failure["detail"], clock.iso(at))
     return any(
         one["kind"] == "SOURCE_FAILED"

@@ -463,6 +463,11 @@ def test_a_missing_key_is_a_failure_that_says_what_to_set(
     assert not any("openrouter_activity" in path for path in world.server.paths())
     [logged] = lw.records(settings)
     assert (logged["kind"], logged["reason"]) == ("SOURCE_FAILED", "NO_KEY")
+    # It is told again in each report, and stands in the log once.
+    again = liverun.run_live(settings, MORNING + timedelta(hours=1))
+    assert [f["reason"] for f in again.failures] == ["NO_KEY"]
+    kinds = [r["reason"] for r in lw.records(settings) if r["type"] == "incident"]
+    assert kinds == ["NO_KEY"]
 
 
 def test_a_key_that_cannot_be_one_is_a_failure_of_its_source_and_is_not_shown(
