@@ -190,7 +190,8 @@ TRAPS: dict[str, tuple[str, ...]] = {
     ),
     "rows carried forward": (
         of("gpurentalprices", "a_row_of_exactly_26_hours_stands"),
-        of("gpurentalprices", "a_bad_offer_is_refused_and_its_neighbour_kept"),
+        of("gpurentalprices", "a_bad_offer_is_refused_and_its_neighbour_kept[a row ten days old "
+           "was carried forward]"),
         f"{ROWS}test_a_row_that_its_source_saw_long_ago_is_noted",
     ),
     "form factors are mislabelled": (
