@@ -6,16 +6,19 @@ What it promises, whatever a server does:
    looking up the name, waiting for a slot, every page, every retry. A dripping server gains
    nothing, because no single read resets the clock.
 2. A source may send so many bytes, packed and unpacked, over all its pages. Bodies are unpacked
-   here, piece by piece; httpx would unpack a bomb whole.
+   here, piece by piece, and HTTP is spoken by h11 with every cap our own (``http1.py``).
 3. The name is looked up once, every answer must be a public address, and the connection goes to
    that address: a name that changes its mind later is not asked again. Certificates are checked
    against the name. No proxy, netrc or certificate variable of the environment is obeyed.
 4. Pages and redirects stay on the scheme, host and port the source is configured with.
+   A host is asked politely, whichever source asks (``place.py``), and a page for people only as
+   its site's robots file allows.
 5. What goes wrong is a result with a reason code. One sick source neither delays nor ends the rest.
    Only a failure to archive is raised: prices that cannot be kept must not be used.
 
 Reason codes: TIMEOUT, TOO_LARGE_RAW, TOO_LARGE_DECODED, HTTP_STATUS, REDIRECT_REFUSED,
-CONTENT_TYPE, BAD_ENCODING, CONNECT, TLS, ADDRESS_REFUSED, TRUNCATED, PROTOCOL.
+CONTENT_TYPE, BAD_ENCODING, CONNECT, TLS, ADDRESS_REFUSED, TRUNCATED, PROTOCOL, STALE_RESPONSE
+(an old answer, not an old price), ROBOTS_DISALLOWED, ROBOTS_UNREACHABLE, SECRET_ECHOED.
 """
 
 from __future__ import annotations
