@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors import panel
 from index.publication import record
 from methodology import errors
 from methodology.definition import RateDefinition, frozen_listing, load_definitions
@@ -128,3 +129,26 @@ def test_every_bundled_table_is_credited() -> None:
     tables = [path.name for path in (ROOT / "data/bundled").glob("*.csv")]
     assert tables
     assert [name for name in tables if name not in notice] == []
+
+
+def test_the_table_of_sources_counts_the_panel() -> None:
+    lines = README.partition("## Live collection")[2].partition("## Data")[0].splitlines()
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines if "| " in line]
+    told = {row[0]: [int(c) for c in row[1:]] for row in cells if row[-1].isdigit()}
+    names = {
+        "prices of tokens": "tokens",
+        "prices of GPU-hours": "gpus",
+        "volumes": "volumes",
+        "exchange rates": "fx",
+    }
+    found = {}
+    for name, kind in names.items():
+        mine = [source for source in panel.load_all() if source.kind == kind]
+        found[name] = [
+            len(mine),
+            sum(source.is_live for source in mine),
+            sum(panel.is_proven(source.id) for source in mine),
+            sum(source.is_page for source in mine),
+        ]
+    assert told == found
+    assert sum(row[0] for row in found.values()) >= 45
