@@ -24,7 +24,7 @@ MAX_BYTES = 2**30
 OTHERS = ("parse_history", "parse_panel_csv", "parse_panel_raw")
 """Parsers of stored histories that a source's file may offer beside its own."""
 
-FRAMES = ("quotes", "volumes", "rates")
+FRAMES = ("quotes", "asks", "volumes", "rates")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,52 +62,26 @@ def doctor(
     raise typer.Exit(int(any(one.state == "bad" for one in checks)))
 
 
-def sources(out: OutOption = None, as_json: JsonOption = False) -> None:
+def sources(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", help="Only these, with their terms."),
+    ] = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the admitted sources, their terms, their last success.
 
     \b
     Example:
       spotfix sources
+      spotfix sources deepinfra lambda_cloud
     """
-    from collectors import panel
-    from index import collecting, doctor
-    from index.terminal import DIM, HEAD
-    from methodology import clock
+    from index import listing
 
     settings, screen = settings_of(out=out), screen_of(as_json)
-    seen = doctor.last_seen(settings)
-    off = {source.id: collecting.off_because(source, settings) for source in panel.load_all()}
-    rows: list[dict[str, Any]] = [
-        {
-            "id": s.id,
-            "kind": s.kind,
-            "mode": s.mode,
-            "tier": s.tier,
-            "url": s.url,
-            "code_licence": s.code_licence,
-            "data_right": s.data_right,
-            "terms": s.terms,
-            "auth_env": s.auth_env,
-            "is_asked_live": off[s.id] is None,
-            "off_because": off[s.id],
-            "last_success": clock.iso(seen[s.id]) if s.id in seen else None,
-        }
-        for s in panel.load_all()
-    ]
-    if as_json:
-        screen.json(rows)
-        return
-    for r in rows:
-        live = "asked live" if r["is_asked_live"] else "not asked live"
-        key = f", needs {r['auth_env']}" if r["auth_env"] else ""
-        facts = f"   {r['kind']}, {r['mode']}, tier {r['tier']}, {live}{key}"
-        screen.line((r["id"], HEAD), (facts, DIM))
-        screen.pair("url", r["url"])
-        screen.pair("licence", r["code_licence"])
-        screen.pair("data", r["data_right"])
-        if r["off_because"]:
-            screen.pair("off", r["off_because"])
-        screen.pair("last success", r["last_success"] or "none over the network yet")
+    rows = listing.rows(settings, names or ())
+    screen.json(rows) if as_json else listing.show(screen, rows, with_terms=bool(names))
 
 
 def parse(
@@ -175,8 +150,10 @@ def schedule(
         for session, at in due.items():
             screen.line(f"next {session} print due {at}")
         return
-    from index import liverun, metrics
+    from index import collecting, liverun, metrics
     from index.reading import failures_by_source
+
+    cleaned: list[date] = []
 
     def say(stage: str, what: str) -> None:
         screen.say(f"{clock.iso(calendar.utc_now())}  {stage:<9}  {what}", style="")
@@ -184,6 +161,11 @@ def schedule(
     def wake(settings: Any, at: Any) -> None:
         report = liverun.run_due(settings, at)
         metrics.write(settings, at)
+        if cleaned != [at.date()]:
+            cleaned[:] = [at.date()]
+            gone = collecting.expire_bodies(settings, at)
+            if gone:
+                say("expired", f"{len(gone)} bodies past their retention; their lines stay")
         if report.appended:
             from index import projections
 

@@ -193,7 +193,13 @@ def test_sources_are_the_panel_with_their_terms() -> None:
     assert [r["id"] for r in rows] == list(panel.SOURCES)
     assert all(r["data_right"] and r["code_licence"] and r["url"] for r in rows)
     assert not next(r for r in rows if r["id"] == "aws_history")["is_asked_live"]
-    assert "last success" in call("sources").stdout
+    told = call("sources").stdout
+    assert "last success" in told
+    assert "tier E4, proven 2026-08-22, asked live, no key" in told  # gpurentalprices
+    assert f"{len(panel.SOURCES)} sources: " in told
+    (one,) = json.loads(call("sources", "ecb", "--json").stdout)
+    assert (one["id"], one["proven_on"]) == ("ecb", "2026-10-30")
+    assert "ECB" in call("sources", "ecb").stdout or "European" in call("sources", "ecb").stdout
 
 
 def test_the_schedule_says_when_both_sessions_are_next_due() -> None:
