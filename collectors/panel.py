@@ -51,6 +51,7 @@ SOURCES: dict[str, Line] = {
     "llmabacus": Line("collectors.tokens.llmabacus"),
     "lobehub_cny": Line("collectors.tokens.lobehub_cny", proven_on="2026-09-27"),
     "minimax": Line("collectors.tokens.minimax"),
+    "mistral_docs": Line("collectors.tokens.mistral_docs"),
     "modelpricewatch": Line("collectors.tokens.modelpricewatch"),
     "models_dev": Line("collectors.tokens.models_dev", proven_on="2026-08-12"),
     "moonshot": Line("collectors.tokens.moonshot"),
