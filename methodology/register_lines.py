@@ -65,6 +65,7 @@ LISTING_SOURCES = (
     "alibaba_bailian",
     "baidu_qianfan",
     "minimax",
+    "mistral_docs",
     "moonshot",
     "siliconflow",
     "tencent_hunyuan",
