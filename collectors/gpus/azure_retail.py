@@ -39,11 +39,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source, rejection, single_get
 from collectors.gpus import tabular
+from collectors.links import is_same_server
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 from methodology.units import exact
@@ -79,14 +79,12 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
         ParseError: ``FOREIGN_LINK`` when a link leaves the host and scheme of ``base_url``,
             ``ENDLESS`` after :data:`MAX_PAGES` pages, or what the body itself raises.
     """
-    home = urlsplit(base_url)
     page = yield Request(url=base_url, params={"$filter": FILTER, "currencyCode": "USD"})
     for _ in range(MAX_PAGES):
         link = _shape(page).get("NextPageLink")
         if not link:
             return
-        there = urlsplit(str(link))
-        if (there.scheme, there.hostname, there.port) != (home.scheme, home.hostname, home.port):
+        if not is_same_server(str(link), base_url):
             raise ParseError(
                 ID, "FOREIGN_LINK", f"NextPageLink {str(link)[:120]!r} leaves the host"
             )

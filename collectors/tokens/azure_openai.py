@@ -52,10 +52,10 @@ import re
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
+from collectors.links import is_same_server
 from collectors.rows import Rows, is_name, load_json, problem, shape_error
 from collectors.tokens.clashes import without_clashes
 from methodology.errors import ParseError, PriceError
@@ -101,14 +101,12 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
         ParseError: ``FOREIGN_LINK`` when a link leaves the host and scheme of ``base_url``,
             ``ENDLESS`` after :data:`MAX_PAGES` pages, or what the body itself raises.
     """
-    home = urlsplit(base_url)
     page = yield Request(url=base_url, params={"$filter": FILTER, "currencyCode": "USD"})
     for _ in range(MAX_PAGES):
         link = _shape(page).get("NextPageLink")
         if not link:
             return
-        there = urlsplit(str(link))
-        if (there.scheme, there.hostname, there.port) != (home.scheme, home.hostname, home.port):
+        if not is_same_server(str(link), base_url):
             raise ParseError(
                 page.source, "FOREIGN_LINK", f"NextPageLink {str(link)[:120]!r} leaves the host"
             )
