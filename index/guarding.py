@@ -53,6 +53,10 @@ GUARDED = ("tokens", "gpus")
 """Kinds of sources that show prices."""
 
 
+KINDS = ("SOURCE_QUARANTINED", "SOURCE_RELEASED")
+"""Kinds of incident: a source is refused as a whole, and stands again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A source that was quarantined as a whole, or came back, in one round."""
@@ -285,9 +289,9 @@ def _take_rates(book: Book, rates: pl.DataFrame) -> None:
 def _events(before: GuardState, seen: Inspection, at: datetime) -> list[Event]:
     name, old, verdict = before.memory.source, before.memory.reason, seen.verdict
     if verdict is not None and verdict.reason != old:
-        return [Event("SOURCE_QUARANTINED", name, verdict.reason, verdict.detail, at)]
+        return [Event(KINDS[0], name, verdict.reason, verdict.detail, at)]
     if verdict is None and old is not None:
-        return [Event("SOURCE_RELEASED", name, old, "its body stood again", at)]
+        return [Event(KINDS[1], name, old, "its body stood again", at)]
     return []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 from collectors import panel
@@ -54,7 +54,7 @@ def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect:
         book = guarding.advance(
             settings.data, shop.archive, shop.rules, lambda when: say("validate", f"guards {when}")
         )
-        total.appended += shop.append([_guarded(shop, event) for event in _new(shop, book.events)])
+        total.appended += shop.append([_guarded(shop, event) for event in _new(shop, book)])
         rounds = _rounds(shop)
         total.sources = len({s for s, when in _seen(shop.archive) if when == at})
         for one in schedule.due_now(at, shop.definitions, shop.published, rounds):
@@ -127,10 +127,28 @@ def _source_failed(shop: Shop, failure: Mapping[str, str], at: datetime) -> pipe
     )
 
 
-def _new(shop: Shop, events: Sequence[guarding.Event]) -> list[guarding.Event]:
-    """Return the events that are not in the log: a book made again tells of all it meets."""
+def _new(shop: Shop, book: guarding.Book) -> list[guarding.Event]:
+    """Return the quarantines and releases that the log does not tell of yet.
+
+    Those of the rounds inspected just now; and, should an earlier run have been killed between the
+    book and the log, what the book says now where the log says otherwise.
+    """
     told = {(one["kind"], one.get("source"), one["at"]) for one in shop.published.incidents}
-    return [e for e in events if (e.kind, e.source, clock.iso(e.at)) not in told]
+    found = [e for e in book.events if (e.kind, e.source, clock.iso(e.at)) not in told]
+    last = {
+        one["source"]: (one["kind"], one["reason"])
+        for one in shop.published.incidents
+        if one["kind"] in guarding.KINDS
+    } | {e.source: (e.kind, e.reason) for e in found}
+    held = guarding.quarantined(book)
+    quarantine, release = guarding.KINDS
+    for name, (reason, since, _) in held.items():
+        if last.get(name) != (quarantine, reason) and since is not None:
+            found.append(guarding.Event(quarantine, name, reason, "found in the book", since))
+    for name, (kind, reason) in sorted(last.items()):
+        if kind == quarantine and name not in held and book.through is not None:
+            found.append(guarding.Event(release, name, reason, "found in the book", book.through))
+    return found
 
 
 def _guarded(shop: Shop, event: guarding.Event) -> pipeline.Make:

@@ -13,7 +13,7 @@ import pytest
 from collectors import panel
 from collectors.archive import Archive
 from collectors.base import Capture
-from index import guarding, reading, replay
+from index import guarding, liverun, reading, replay
 from index.config import Settings
 from methodology.definition import load_methodology
 from methodology.errors import VerificationError
@@ -152,6 +152,30 @@ def test_a_capture_that_came_in_late_makes_the_book_anew(copy: Settings) -> None
     book, left = guarding.load(copy.data, archive)
     assert book.through is None
     assert late in {guarding._moment(one) for one in left}
+
+
+def test_what_a_killed_run_did_not_log_is_logged_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The book is written before the log: a kill between them must not lose a quarantine."""
+    with lb.Server(lw.healthy()) as server:
+        world = lw.World(server, lw.settings(tmp_path / "out", server.url))
+        world.run(BEGUN)
+        with monkeypatch.context() as killed:
+            killed.setattr(liverun, "_new", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                world.run(BEGUN + timedelta(hours=1), gpurentalprices=lw.gpus(**times("8")))
+        assert of_type(world.settings, "incident") == []
+        world.run(BEGUN + timedelta(hours=2))
+        with monkeypatch.context() as killed:
+            killed.setattr(liverun, "_new", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                world.run(BEGUN + timedelta(hours=3), gpurentalprices=lw.gpus())
+        world.run(BEGUN + timedelta(hours=4))
+        world.run(BEGUN + timedelta(hours=5))
+    told = [(one["kind"], one["at"][11:16]) for one in of_type(world.settings, "incident")]
+    # Since 08:30, when the body came; released by the 11:30 round, told of by the one after.
+    assert told == [("SOURCE_QUARANTINED", "08:30"), ("SOURCE_RELEASED", "11:30")]
 
 
 def test_one_slipped_price_is_refused_and_the_others_stand(tmp_path: Path) -> None:
