@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -554,15 +555,23 @@ def _die_at(words: str) -> None:
         raise ValueError(words)
 
 
+def queued() -> float:
+    """Return how long the main thread has been ready and waited for a processor, in seconds."""
+    stat = Path(f"/proc/self/task/{os.getpid()}/schedstat")
+    return int(stat.read_text().split()[1]) / 1e9 if stat.is_file() else 0.0
+
+
 class Watch:
     """Stands where the collector is called: its clock runs, so that each result has its time.
 
     A round dates all its bodies with one moment; here only the results' own times run on.
+    ``queued_seconds`` is what a busy machine, and not the collector, added after the deadline.
     """
 
     def __init__(self) -> None:
         self.results: dict[str, dict[str, Any]] = {}
         self.seconds = 0.0
+        self.queued_seconds = 0.0
 
     def __call__(
         self,
@@ -573,6 +582,10 @@ class Watch:
         now: Callable[[], datetime],
         **more: Any,
     ) -> list[fetch.SourceResult]:
+        marks: list[float] = []
+        timer = threading.Timer(seconds - 0.1, lambda: marks.append(queued()))
+        timer.daemon = True
+        timer.start()
         moment, begun = now(), time.monotonic()
         found = fetch.collect(
             jobs,
@@ -582,6 +595,8 @@ class Watch:
             **more,
         )
         self.seconds = time.monotonic() - begun
+        timer.cancel()
+        self.queued_seconds = queued() - marks[0] if marks else 0.0
         for one in found:
             seen = self.results.setdefault(
                 one.source, {"seconds": 0.0, "reason": None, "bodies": 0}
@@ -614,6 +629,7 @@ def run_child() -> None:
         "seconds": time.monotonic() - begun,
         "cpu_seconds": time.process_time(),
         "collect_seconds": watch.seconds,
+        "queued_seconds": watch.queued_seconds,
         "peak_mib": peak,
         "results": watch.results,
         "failures": report.failures,
@@ -626,8 +642,9 @@ def run_child() -> None:
 def figures(told: Mapping[str, Any], market: Market) -> str:
     """Return what a round took, in words."""
     counts = Counter(status for _, status in market.answered)
+    by_status = dict(sorted(counts.items()))
     return (
-        f"{told['sources']} sources, {sum(counts.values())} answers {dict(sorted(counts.items()))}: "
+        f"{told['sources']} sources, {sum(counts.values())} answers {by_status}: "
         f"collected in {told['collect_seconds']:.2f} s, the whole round {told['seconds']:.2f} s "
         f"({told['cpu_seconds']:.1f} s of processor with start-up), "
         f"peak {told['peak_mib']:.0f} MiB"
