@@ -18,6 +18,7 @@ import polars as pl
 from collectors.visible import shown, told
 from methodology import schemas
 from methodology.depth import Ask
+from methodology.errors import ParseError
 
 Kind = Literal["tokens", "gpus", "volumes", "fx"]
 Mode = Literal["snapshot", "history", "schedule"]
@@ -172,3 +173,17 @@ def rejection(
         "detail": told(detail),
         "capture_sha256": capture.sha256,
     }
+
+
+def not_empty(capture: Capture, found: Parsed) -> Parsed:
+    """Return what was parsed.
+
+    Raises:
+        ParseError: ``EMPTY`` when it is nothing: no row, and no word on why. Such a body would look
+            as if everything had been told.
+    """
+    if not found.seen:
+        raise ParseError(
+            capture.source, "EMPTY", f"{capture.url}: the body is in shape and has no row; retry"
+        )
+    return found

@@ -78,14 +78,18 @@ def text_of(capture: Capture) -> str:
     """Return the body as text.
 
     Raises:
-        ParseError: ``NOT_TEXT``; the body is not UTF-8.
+        ParseError: ``NOT_TEXT``; the body is not UTF-8, or has a zero byte, which a browser would
+            pass over.
     """
     try:
-        return capture.body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+        text = capture.body.decode("utf-8-sig")
+        if "\0" in text:
+            raise ValueError(f"a zero byte at {text.index(chr(0))}")
+    except ValueError as error:  # UnicodeDecodeError is one
         raise ParseError(
             capture.source, "NOT_TEXT", f"{capture.url}: {error}; look at the archived body"
         ) from error
+    return text
 
 
 def shape(capture: Capture, found: str) -> ParseError:

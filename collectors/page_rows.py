@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from collectors.base import Capture, Parsed
+from collectors.base import Capture, Parsed, not_empty
 from collectors.page_html import Table, without_marks
 from collectors.page_money import Money, money
 from collectors.rows import Rows
-from methodology.errors import ParseError, PriceError
+from collectors.tokens.clashes import without_clashes
+from methodology.errors import PriceError
 
 _SIGN = re.compile(r"[$¥\uffe5€元]")
 _MONTHS = "January February March April May June July August September October November December"
@@ -76,17 +77,14 @@ class PageRows(Rows):
                     self.no(listing or row[0][:120], reason, f"{where}: {' | '.join(row)}")
 
     def parsed(self) -> Parsed:
-        """Return everything added.
+        """Return everything added; two prices of one offer are refused (``without_clashes``).
+
+        A heading that changes can make two tables look like one.
 
         Raises:
             ParseError: ``EMPTY`` when nothing was: the table that was known has no row left.
         """
-        found = super().parsed()
-        if not found.seen:
-            raise ParseError(
-                self._source, "EMPTY", "no row in the tables; compare the body with the page"
-            )
-        return found
+        return not_empty(self.capture, without_clashes(self.capture, self))
 
 
 def day_after(text: str) -> datetime:

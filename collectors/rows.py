@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any, TypeGuard
 
 from collectors import strict
-from collectors.base import Capture, Parsed
+from collectors.base import Capture, Parsed, not_empty
+from collectors.times import is_within
 from collectors.visible import name_fault, shown, told
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
@@ -128,6 +129,7 @@ class Rows:
         currency: str = "USD",
         tax_included: bool | None = None,
     ) -> None:
+        self.capture = capture
         self._currency = currency
         self._tax_included = tax_included
         self._source = capture.source
@@ -159,7 +161,8 @@ class Rows:
     ) -> None:
         """Add one quote; ``window`` is start and end in UTC minutes, the end exclusive.
 
-        Refused instead: ``MALFORMED_ROW`` for a name that is none (``collectors.visible``), and
+        Refused instead: ``MALFORMED_ROW`` for a name that is none (``collectors.visible``),
+        ``BAD_DATE`` for a validity outside the years a price can be of (``collectors.times``), and
         ``SEEN_IN_FUTURE`` for a row of a history that is later than the day after its fetching.
         """
         what = f"{meter} {price_text} {status}"
@@ -168,6 +171,10 @@ class Rows:
                 told_of = f"{what}: the name {name[:80]!a} {fault}"
                 self.reject(provider, listing_id, "MALFORMED_ROW", told_of)
                 return
+        if not (is_within(effective_from) and is_within(effective_to)):
+            when = f"{what}: valid from {effective_from} to {effective_to}"
+            self.reject(provider, listing_id, "BAD_DATE", when)
+            return
         if self.observed_at > self._fetched_at + DAY:
             when = f"{what}: observed {self.observed_at}, fetched {self._fetched_at}"
             self.reject(provider, listing_id, "SEEN_IN_FUTURE", when)
@@ -238,7 +245,15 @@ class Rows:
             self.quote(provider, listing_id, meter, None, status="unknown")
 
     def parsed(self) -> Parsed:
-        """Return everything added so far as frames."""
+        """Return everything added so far as frames.
+
+        Raises:
+            ParseError: ``EMPTY`` when nothing was.
+        """
+        return not_empty(self.capture, self.frames())
+
+    def frames(self) -> Parsed:
+        """Return the same, also when it is nothing."""
         return Parsed(
             quotes=schemas.frame(schemas.Quote, self.quotes),
             rejections=schemas.frame(schemas.Rejection, self.rejections),

@@ -32,3 +32,8 @@ def moments(text: pl.Expr, form: str) -> pl.Expr:
     first = datetime(FIRST.year, FIRST.month, FIRST.day)
     last = datetime(LAST.year, LAST.month, LAST.day)
     return pl.when(found.is_between(first, last)).then(found)
+
+
+def is_within(moment: datetime | None) -> bool:
+    """Return whether a stated moment is one that a price can be of; none stated is."""
+    return moment is None or FIRST <= moment.date() <= LAST

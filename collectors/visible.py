@@ -16,8 +16,10 @@ UNSEEN = (
     "\\x00-\\x1f\\x7f-\\x9f"  # control characters, line breaks among them
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # drawn as nothing
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\ufffb"  # and direction
+    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2"  # marks of format of Arabic and Syriac
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\ufffd"  # a character that was lost while somebody decoded it
-    "\U000e0000-\U000e0fff"  # tags and selectors
+    "\ue000-\uf8ff\U000e0000-\U0010ffff"  # tags, selectors, private use
     "]"
 )
 """A class of characters for ``re`` and for the engine of Polars."""

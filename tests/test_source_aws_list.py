@@ -65,14 +65,18 @@ def test_a_line_torn_inside_a_field_is_kept_and_refuses_the_body() -> None:
     assert caught.value.reason == "NOT_CSV"
 
 
-def test_a_line_torn_between_fields_is_kept_and_refused() -> None:
+def test_a_line_torn_between_fields_is_kept_and_refuses_the_body() -> None:
     torn = LINES[0].removesuffix(',"us-east-1"')
     assert filter_line(HEADER, torn)
-    found = parse(capture(f"{HEADER}\n{torn}\n{LINES[7]}\n".encode()))
-    assert found.quotes["listing_id"].to_list() == ["p4de.24xlarge"]
-    assert found.rejections.select("reason", "detail").rows() == [
-        ("MALFORMED_ROW", "Instance Type is p5.48xlarge, Region Code is empty")
-    ]
+    with pytest.raises(ParseError) as caught:
+        parse(capture(f"{HEADER}\n{torn}\n{LINES[7]}\n".encode()))
+    assert caught.value.reason == "NOT_CSV"
+
+
+def test_a_row_before_its_head_is_no_preamble() -> None:
+    with pytest.raises(ParseError, match="fields before the head") as caught:
+        parse(capture(f'"Version","1"\n{LINES[0]}\n{HEADER}\n{LINES[7]}\n'.encode()))
+    assert caught.value.reason == "NOT_CSV"
 
 
 def test_a_line_with_too_many_fields_refuses_the_body() -> None:

@@ -88,7 +88,7 @@ BOMB = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]>
 HOSTILE = {
     "an entity declaration": (BOMB, "DTD_REFUSED"),
     "an external entity": (b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>', "DTD_REFUSED"),
-    "another encoding": ("<?xml version='1.0'?><x/>".encode("utf-16"), "SHAPE"),
+    "another encoding": ("<?xml version='1.0'?><x/>".encode("utf-16"), "NOT_CSV"),
     "html": (b"<html><body>Service unavailable</body></html>", "SHAPE"),
     "broken xml": (b"<a><b></a>", "NOT_XML"),
     "a currency without a name": (XML.replace(b"'USD'", b"''"), "SHAPE"),

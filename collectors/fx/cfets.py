@@ -51,7 +51,7 @@ HEADERS = {
 
 _BEIJING = timedelta(hours=8)
 _PAIR = re.compile(r"([0-9]*)([A-Z]{3})/([A-Z]{3})")
-_RATE = re.compile(r"0\.[0-9]*[1-9][0-9]*|[1-9][0-9]{0,8}(?:\.[0-9]+)?", re.ASCII)
+_RATE = re.compile(r"0\.[0-9]{0,20}[1-9][0-9]{0,15}|[1-9][0-9]{0,8}(?:\.[0-9]{1,30})?", re.ASCII)
 
 
 def requests_until(base_url: str, last: date) -> Generator[Request, Capture, None]:

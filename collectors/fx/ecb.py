@@ -25,10 +25,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.changes import rejection_frame
+from collectors.csv_tables import read_text
 from collectors.rows import shape_error
 from collectors.times import days
 from methodology import schemas
@@ -84,13 +84,10 @@ def _unzip(capture: Capture) -> bytes:
 
 
 def _read_csv(capture: Capture, text: bytes) -> pl.DataFrame:
-    try:
-        table = pl.read_csv(io.BytesIO(text), infer_schema=False, truncate_ragged_lines=False)
-    except PolarsError as error:
-        raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    table = read_text(capture, text)
     currencies = [name for name in table.columns if re.fullmatch(_CURRENCY, name)]
     other = set(table.columns) - set(currencies) - {"Date", ""}
-    if "Date" not in table.columns or "USD" not in currencies or other:
+    if "Date" not in table.columns or "USD" not in currencies or "EUR" in currencies or other:
         raise shape_error(capture, f"columns are {table.columns[:8]}")
     return table.unpivot(
         on=currencies, index="Date", variable_name="quote", value_name="rate_text"
@@ -113,10 +110,14 @@ def _read_xml(capture: Capture) -> pl.DataFrame:
         for day in root.iterfind(f"{_NAMESPACE}Cube/{_NAMESPACE}Cube[@time]")
         for cell in day.iterfind(f"{_NAMESPACE}Cube")
     ]
-    if not found or any(not re.fullmatch(_CURRENCY, row[1] or "") for row in found):
+    if not found or any(not _is_foreign(row[1] or "") for row in found):
         raise shape_error(capture, "no days with currencies and rates")
     columns = dict.fromkeys(["day", "quote", "rate_text"], pl.String)
     return pl.DataFrame(found, schema=columns, orient="row")
+
+
+def _is_foreign(currency: str) -> bool:
+    return re.fullmatch(_CURRENCY, currency) is not None and currency != "EUR"
 
 
 def _rates(capture: Capture, cells: pl.DataFrame) -> Parsed:

@@ -108,12 +108,19 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
     yield from single_get(base_url)
 
 
-def _table(body: bytes) -> bytes:
-    """Return the body from its header line on, without the preamble."""
-    if body.startswith(b'"SKU"'):
-        return body
-    at = body.find(b'\n"SKU"')
-    return body[at + 1 :] if at >= 0 else body
+def _table(capture: Capture) -> bytes:
+    """Return the body from its header line on, without the preamble of names and values.
+
+    Raises:
+        ParseError: ``NOT_CSV`` for a preamble with a longer line: a row that came before its head.
+    """
+    body = capture.body
+    at = 0 if body.startswith(b'"SKU"') else body.find(b'\n"SKU"') + 1
+    for line in csv.reader(body[:at].decode("utf-8", "replace").splitlines()):
+        if len(line) > 2:
+            told = f"{len(line)} fields before the head: {','.join(line)[:120]!r}"
+            raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {told}")
+    return body[at:]
 
 
 def parse(capture: Capture) -> Parsed:
@@ -130,7 +137,7 @@ def parse(capture: Capture) -> Parsed:
     Raises:
         ParseError: ``NOT_CSV``, ``COLUMNS`` or ``EMPTY``.
     """
-    rows = tabular.read_csv(capture, _table(capture.body), NEEDED)
+    rows = tabular.read_csv(capture, _table(capture), NEEDED)
     if "MarketOption" not in rows.columns:
         rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias("MarketOption"))
     if "EffectiveDate" not in rows.columns:

@@ -38,7 +38,7 @@ from fractions import Fraction
 from typing import Any
 
 from collectors import strict
-from collectors.base import Capture, Parsed, Request, Source, rejection, single_get
+from collectors.base import Capture, Parsed, Request, Source, not_empty, rejection, single_get
 from collectors.gpus import tabular
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
@@ -286,12 +286,13 @@ def parse(capture: Capture) -> Parsed:
                 continue
             total = sum((rate * n for rate, n in parts if rate is not None), Fraction(0))
             quotes.append(_quote(capture, machine, shape, tenor, region, _text(total)))
-    return Parsed(
+    whole = Parsed(
         quotes=schemas.validate(
             schemas.Quote, schemas.frame(schemas.Quote, quotes), capture.source
         ),
         rejections=schemas.frame(schemas.Rejection, rejections),
     )
+    return not_empty(capture, whole)
 
 
 def _quote(

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from collectors import strict
-from collectors.base import Capture, Parsed
+from collectors.base import Capture, Parsed, not_empty
 from collectors.rows import Rows, is_name
+from collectors.visible import name_fault
 from methodology import schemas
 from methodology.depth import Ask
 from methodology.errors import PriceError
@@ -105,7 +106,13 @@ class Offers(Rows):
         return reason is None
 
     def stock(self, subject: str, meter: str, quantity: int) -> None:
-        """Add one count of what could be had on the day of ``observed_at``."""
+        """Add one count of what could be had on the day of ``observed_at``.
+
+        Refused: ``MALFORMED_ROW`` for a subject that is no name (``collectors.visible``).
+        """
+        if fault := name_fault(subject):
+            self.reject("", subject, "MALFORMED_ROW", f"{meter}: {subject[:80]!a} {fault}")
+            return
         day = self.observed_at.date()
         self.volumes.append(
             {
@@ -143,10 +150,15 @@ class Offers(Rows):
         )
 
     def parsed(self) -> Parsed:
-        """Return everything added so far as validated frames."""
-        found = super().parsed()
+        """Return everything added so far as validated frames.
+
+        Raises:
+            ParseError: ``EMPTY`` when nothing was.
+        """
+        self._keep_cheapest()
+        found = self.frames()
         source = self._source
-        return replace(
+        whole = replace(
             found,
             quotes=schemas.validate(schemas.Quote, found.quotes, source),
             volumes=schemas.validate(
@@ -154,6 +166,29 @@ class Offers(Rows):
             ),
             asks=schemas.validate(Ask, schemas.frame(Ask, self.asks), source),
         )
+        return not_empty(self.capture, whole)
+
+    def _keep_cheapest(self) -> None:
+        """Refuse the dearer of two prices of one offer: a new customer pays the other."""
+        best: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for quote in self.quotes:
+            if quote["price_text"] is not None:
+                rival = best.setdefault(_offer(quote), quote)
+                if exact(quote["price_text"]) < exact(rival["price_text"]):
+                    best[_offer(quote)] = quote
+        kept = []
+        for quote in self.quotes:
+            stands = best.get(_offer(quote), quote)["price_text"]
+            if quote["price_text"] is None or exact(quote["price_text"]) == exact(stands):
+                kept.append(quote)
+            else:
+                told = f"{quote['price_text']}, beside {stands} for the same offer"
+                self.reject(quote["provider"], quote["listing_id"], "DUPLICATE_LISTING", told)
+        self.quotes = kept
+
+
+def _offer(quote: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(value for name, value in quote.items() if name != "price_text")
 
 
 def objects(rows: Offers, provider: str, field: str, values: Iterable[Any]) -> list[dict[str, Any]]:

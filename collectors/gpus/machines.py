@@ -14,8 +14,10 @@ from typing import Any, TypeGuard
 
 from collectors import strict
 from collectors.base import Capture, Parsed
+from collectors.base import not_empty as told
 from collectors.gpus import tabular
 from collectors.rows import Rows, load_json, shape_error
+from collectors.visible import name_fault
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 from methodology.units import exact
@@ -113,6 +115,9 @@ class Sheet:
 
         The period of a count is the UTC day on which it was seen, ``as_of`` its moment.
         """
+        if fault := name_fault(subject):
+            self.refuse(subject, "MALFORMED_ROW", f"{field}: {subject[:80]!a} {fault}")
+            return
         if not is_count(value):
             self.refuse(subject, "NOT_A_COUNT", f"{field} {value!r} is not a whole number")
             return
@@ -120,7 +125,11 @@ class Sheet:
         self._counts[key] = self._counts.get(key, 0) + int(value)
 
     def parsed(self) -> Parsed:
-        """Return everything added so far as frames."""
+        """Return everything added so far as frames.
+
+        Raises:
+            ParseError: ``EMPTY`` when nothing was.
+        """
         day = self.capture.observed_at.date()
         volumes = [
             {
@@ -135,14 +144,15 @@ class Sheet:
             }
             for (subject, meter), quantity in self._counts.items()
         ]
-        kept = self._rows.parsed()
-        return Parsed(
+        kept = self._rows.frames()
+        whole = Parsed(
             quotes=schemas.validate(schemas.Quote, kept.quotes, self.capture.source),
             volumes=schemas.validate(
                 schemas.Volume, schemas.frame(schemas.Volume, volumes), self.capture.source
             ),
             rejections=kept.rejections,
         )
+        return told(self.capture, whole)
 
 
 def is_count(value: object) -> TypeGuard[strict.Number]:

@@ -7,13 +7,13 @@ in which each row is a quote (no reason) or a rejection (a reason).
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import polars as pl
 
 from collectors.base import Capture, Parsed
+from collectors.csv_tables import read_text
 from collectors.times import days
 from collectors.visible import no_name, shown_texts
 from methodology import schemas
@@ -42,15 +42,7 @@ def read_csv(capture: Capture, body: bytes, columns: Sequence[str]) -> pl.DataFr
         ParseError: ``NOT_CSV`` when lines are ragged, truncated or not UTF-8; ``COLUMNS`` when a
             needed column is missing; ``EMPTY`` when there is no row.
     """
-    try:
-        body.decode("utf-8")
-        rows = pl.read_csv(
-            io.BytesIO(body), infer_schema=False, truncate_ragged_lines=False, encoding="utf8"
-        )
-    except (UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        raise ParseError(
-            capture.source, "NOT_CSV", f"the body is not a regular CSV table: {error}"
-        ) from error
+    rows = read_text(capture, body)
     missing = [name for name in columns if name not in rows.columns]
     if missing:
         raise ParseError(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from collectors.base import Capture, Parsed
 from collectors.pages import clean, money, without_marks
 from collectors.rows import Rows
+from collectors.tokens.clashes import without_clashes
 from methodology.errors import ParseError, PriceError
 
 UNITS = {"元/百万tokens": "per_mtok", "元/百万token": "per_mtok", "元/千tokens": "per_ktok"}
@@ -139,12 +140,12 @@ class Sheet:
                 self.reject(listing, "PRICE_MISSING", f"{cell.field} is {cell.text[:60]!r}")
 
     def parsed(self) -> Parsed:
-        """Return everything added.
+        """Return everything added; two prices of one offer are refused (``without_clashes``).
 
         Raises:
             ParseError: ``TABLE_CHANGED`` when nothing was: the tables that were known are empty.
         """
-        found = self._rows.parsed()
+        found = without_clashes(self._capture, self._rows)
         if not found.seen:
             raise ParseError(
                 self._capture.source,

@@ -29,20 +29,18 @@ price no listing: each of their rows is ``NOT_A_LISTING``.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
+from collectors.csv_tables import read_text
 from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.times import moments
 from collectors.tokens.clashes import without_clashes
-from methodology.errors import ParseError
 
 METERS = {"input_per_mtok": "IN", "output_per_mtok": "OUT", "cached_input_per_mtok": "CIN"}
 ON_SALE = ("Current", "Preview", "Deprecated")
@@ -136,10 +134,7 @@ def parse_panel_csv(capture: Capture) -> Parsed:
     Raises:
         ParseError: ``NOT_CSV``, or ``SHAPE`` for other columns or a date that is none.
     """
-    try:
-        table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False)
-    except PolarsError as error:
-        raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    table = read_text(capture, capture.body)
     if table.is_empty():
         raise shape_error(capture, "a head and no row")
     rows = Rows(capture, "per_mtok")

@@ -28,18 +28,16 @@ A refused row ends an older price of its model.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Generator, Mapping
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from collectors.base import Capture, Parsed, Request, Source
+from collectors.csv_tables import read_text
 from collectors.rows import Rows, problem, shape_error
 from collectors.times import moments
 from collectors.tokens.clashes import without_clashes
-from methodology.errors import ParseError
 from methodology.units import exact
 
 PROVIDER = "one-api"
@@ -61,10 +59,7 @@ def parse(capture: Capture) -> Parsed:
     Raises:
         ParseError: ``NOT_CSV``, or ``SHAPE`` for other columns.
     """
-    try:
-        table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False).fill_null("")
-    except PolarsError as error:
-        raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    table = read_text(capture, capture.body).fill_null("")
     if tuple(table.columns) != COLUMNS:
         raise shape_error(capture, f"columns are {table.columns}")
     if table.is_empty():

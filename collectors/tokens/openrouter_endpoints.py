@@ -25,16 +25,15 @@ Column map (documented ``GET /api/v1/models/{author}/{slug}/endpoints``; daily t
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Generator, Iterable
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
+from collectors.csv_tables import read_text
 from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.times import moments
 from collectors.tokens.openrouter_models import pricing_rows, variant_reason
@@ -139,9 +138,10 @@ def parse_panel_raw(capture: Capture) -> Parsed:
             raise ParseError(capture.source, "NOT_JSON", f"line {number}: {error!r}") from error
         if not is_name(model) or not is_name(variant):
             raise shape_error(capture, f"line {number}: model {model!r}, variant {variant!r}")
-        _model_rows(
-            capture, rows, _model_id(model, variant), entry.get("endpoints") or [], "provider_slug"
-        )
+        endpoints = entry.get("endpoints") or []
+        if not isinstance(endpoints, list):
+            raise shape_error(capture, f"line {number}: endpoints {str(endpoints)[:80]!r}")
+        _model_rows(capture, rows, _model_id(model, variant), endpoints, "provider_slug")
     if not rows.quotes and not rows.rejections:
         raise shape_error(capture, "no line holds an object")
     return _without_clashes(capture, rows)
@@ -156,10 +156,7 @@ def parse_panel_csv(capture: Capture) -> Parsed:
     Raises:
         ParseError: ``NOT_CSV``, or ``SHAPE`` for a missing column or an unreadable time.
     """
-    try:
-        table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False)
-    except PolarsError as error:
-        raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    table = read_text(capture, capture.body)
     missing = sorted(_PANEL_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")

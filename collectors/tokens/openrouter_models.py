@@ -27,6 +27,7 @@ from typing import Any
 
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.rows import Rows, is_name, load_json, problem, shape_error
+from collectors.tokens.clashes import without_clashes
 
 PROVIDER = "openrouter"
 METERS = {"prompt": "IN", "completion": "OUT", "input_cache_read": "CIN"}
@@ -81,7 +82,7 @@ def parse(capture: Capture) -> Parsed:
             rows.reject(PROVIDER, listing, refused, f"id {listing!r}")
         else:
             pricing_rows(rows, PROVIDER, listing, pricing)
-    return rows.parsed()
+    return without_clashes(capture, rows)
 
 
 def variant_reason(model_id: str) -> str | None:

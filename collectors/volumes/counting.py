@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from collectors import strict
-from collectors.base import Capture, Parsed, rejection
+from collectors.base import Capture, Parsed, not_empty, rejection
 from collectors.times import FIRST, LAST
 from collectors.visible import name_fault
 from methodology import schemas
 
-_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
+_COUNT = re.compile(r"(?:0|[1-9][0-9]{0,17})", re.ASCII)
 DAY = timedelta(days=1)
 MOST = 10**18
 """No quantity reaches this; a figure that does is another unit, or a slip."""
@@ -23,9 +23,10 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def is_count(value: object) -> bool:
-    """Return whether a JSON number or a text is a whole number from 0 to 18 digits.
+    """Return whether a JSON number or a text is a whole number of 1 to 18 digits.
 
-    A decimal point, an exponent or a sign says that the figure was rounded, or is none.
+    A decimal point, an exponent or a sign says that the figure was rounded, or is none; a zero
+    before other digits, that one was lost.
     """
     return isinstance(value, str) and _COUNT.fullmatch(value) is not None
 
@@ -117,8 +118,13 @@ class Counted:
         return True
 
     def parsed(self) -> Parsed:
-        """Return everything added so far as frames."""
-        return Parsed(
+        """Return everything added so far as frames.
+
+        Raises:
+            ParseError: ``EMPTY`` when nothing was.
+        """
+        whole = Parsed(
             volumes=schemas.frame(schemas.Volume, self._volumes),
             rejections=schemas.frame(schemas.Rejection, self._rejections),
         )
+        return not_empty(self._capture, whole)

@@ -25,24 +25,22 @@ before the end of its own UTC day is a part of that day.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Generator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.changes import rejection_frame
+from collectors.csv_tables import read_text
 from collectors.rows import load_json, shape_error
 from collectors.times import days, moments
 from collectors.visible import name_fault, no_name
 from collectors.volumes.counting import day_of
 from methodology import schemas
-from methodology.errors import ParseError
 
 METERS = {
     "total_prompt_tokens": "prompt",
@@ -60,7 +58,7 @@ _HOST_COLUMNS = {
     "provider_name",
     "total_tokens",
 }
-_COUNT = re.compile(r"[0-9]{1,18}")
+_COUNT = re.compile(r"(?:0|[1-9][0-9]{0,17})")
 _DAY = timedelta(days=1)
 
 
@@ -88,10 +86,7 @@ def parse(capture: Capture) -> Parsed:
 
 
 def _parse_hosts(capture: Capture) -> Parsed:
-    try:
-        table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False)
-    except PolarsError as error:
-        raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    table = read_text(capture, capture.body)
     missing = sorted(_HOST_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
@@ -111,7 +106,7 @@ def _parse_hosts(capture: Capture) -> Parsed:
         .then(pl.lit("FREE_VARIANT"))
         .when(pl.col("variant").fill_null("") != "standard")
         .then(pl.lit("VARIANT_NOT_STANDARD"))
-        .when(~pl.col("total_tokens").fill_null("").str.contains(r"^[0-9]{1,18}$"))
+        .when(~pl.col("total_tokens").fill_null("").str.contains(r"^(?:0|[1-9][0-9]{0,17})$"))
         .then(pl.lit("NOT_A_COUNT"))
         .when(pl.col("as_of") > capture.observed_at + _DAY)
         .then(pl.lit("SEEN_IN_FUTURE"))
@@ -227,10 +222,7 @@ def _as_of(capture: Capture, value: object) -> datetime:
 
 
 def _parse_table(capture: Capture) -> Parsed:
-    try:
-        table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False)
-    except PolarsError as error:
-        raise ParseError(capture.source, "NOT_CSV", f"{capture.url}: {error}") from error
+    table = read_text(capture, capture.body)
     missing = sorted(_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
@@ -240,7 +232,7 @@ def _parse_table(capture: Capture) -> Parsed:
         days(pl.col("date")).alias("day"),
         moments(pl.col("last_scraped_at"), "%Y-%m-%dT%H:%M:%S%z").alias("as_of"),
         *(
-            pl.when(pl.col(name).str.contains(r"^[0-9]{1,18}$"))
+            pl.when(pl.col(name).str.contains(r"^(?:0|[1-9][0-9]{0,17})$"))
             .then(pl.col(name))
             .cast(pl.Int64)
             .alias(name)

@@ -26,19 +26,17 @@ that nobody routed that day. ``effective_*`` and ``cache_hit_rate`` -> :func:`pr
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator
 from datetime import timedelta
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.changes import rejection_frame
+from collectors.csv_tables import read_text
 from collectors.rows import shape_error
 from collectors.times import days, moments
 from collectors.visible import no_name
-from methodology.errors import ParseError
 
 ID = "openrouter_effective_pricing"
 PAID = ("effective_input_price", "effective_output_price", "cache_hit_rate")
@@ -108,10 +106,7 @@ def prices_paid(capture: Capture) -> pl.DataFrame:
 
 
 def _rows(capture: Capture) -> pl.DataFrame:
-    try:
-        table = pl.read_csv(io.BytesIO(capture.body), infer_schema=False)
-    except PolarsError as error:
-        raise ParseError(ID, "NOT_CSV", f"{capture.url}: {error}") from error
+    table = read_text(capture, capture.body)
     missing = sorted(_COLUMNS - set(table.columns))
     if missing:
         raise shape_error(capture, f"columns {missing} are missing")
@@ -131,7 +126,7 @@ def _rows(capture: Capture) -> pl.DataFrame:
         .then(pl.lit("FREE_VARIANT"))
         .when(pl.col("variant") != "standard")
         .then(pl.lit("VARIANT_NOT_STANDARD"))
-        .when(~pl.col("total_tokens").str.contains(r"^[0-9]{1,18}$"))
+        .when(~pl.col("total_tokens").str.contains(r"^(?:0|[1-9][0-9]{0,17})$"))
         .then(pl.lit("NOT_A_COUNT"))
         .when(pl.col("day") > pl.col("as_of").dt.date())
         .then(pl.lit("SEEN_IN_FUTURE"))
