@@ -115,7 +115,7 @@ def token(inp: str, out: str, cached: str | None = None) -> dict[str, str]:
     return {"IN": inp, "OUT": out} | ({"CIN": cached} if cached else {})
 
 
-# gpurentalprices of 2026-08-21: H100 on demand, per GPU-hour
+# Five sellers of an H100 on demand, USD per GPU-hour: invented, of the size posted in August 2026
 H100 = {
     "lambda": "4.29", "nebius": "2.95", "runpod": "2.69", "hyperstack": "2.4", "coreweave": "6.16",
 }  # fmt: skip
