@@ -1,6 +1,6 @@
 """Sources that change their unit, and real moves that must pass (rulebook 2.11).
 
-Figures are those of real bodies, per million tokens or per GPU-hour; a comment says which.
+Figures are those of real bodies where a comment names one, per million tokens or per GPU-hour.
 """
 
 from __future__ import annotations
