@@ -63,6 +63,8 @@ def parse(capture: Capture) -> Parsed:
     body = load_json(capture)
     rows = Rows(capture, "per_mtok")
     for provider, models in _providers(capture, body):
+        if not models:
+            rows.reject(provider, "", "NOT_A_LISTING", f"{provider} has no models")
         for model in models:
             listing = model.get("id") if isinstance(model, dict) else None
             if not is_name(listing):

@@ -94,7 +94,9 @@ def quote_faults(row: Row, fetched_at: datetime, currencies: Iterable[str]) -> l
             "gpu_count": row["gpu_count"] is None or 1 <= row["gpu_count"] <= 1024,
             "GPUs of a token": is_gpu or row["gpu_count"] is None,
             "half a window": (start is None) == (end is None),
-            "window": start is None or (0 <= start < 1440 and 0 <= end < 1440 and start != end),
+            "window": start is None
+            or end is None
+            or (0 <= start < 1440 and 0 <= end < 1440 and start != end),
             "validity ends before it begins": begins is None or ends is None or begins < ends,
             "official date without a date": not row["is_official_date"] or begins is not None,
             "seen after it was fetched": row["observed_at"] <= fetched_at + DAY,
