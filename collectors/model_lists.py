@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collectors import strict
-from collectors.base import Capture, Parsed
+from collectors.base import Capture, Parsed, not_empty
 from collectors.rows import Rows, is_name, load_json, shape_error
 from methodology import schemas
 
@@ -139,6 +139,9 @@ def settled(rows: Rows) -> Parsed:
     Two prices for one listing, meter, region, window and start are both refused
     (``AMBIGUOUS_LISTING``): which one a buyer gets is not knowable. The same price twice counts
     once (``DUPLICATE_LISTING``).
+
+    Raises:
+        ParseError: ``EMPTY`` for a list of which nothing is told.
     """
     key = ("provider", "listing_id", "meter", "region", "effective_from", *_WINDOW)
     prices: dict[tuple[Any, ...], set[Any]] = {}
@@ -157,7 +160,8 @@ def settled(rows: Rows) -> Parsed:
         else:
             told.add(name)
             kept.append(quote)
-    return Parsed(
+    whole = Parsed(
         quotes=schemas.frame(schemas.Quote, kept),
         rejections=schemas.frame(schemas.Rejection, rows.rejections),
     )
+    return not_empty(rows.capture, whole)

@@ -133,7 +133,9 @@ def test_a_good_quote_has_no_fault() -> None:
         pytest.param({"region": ""}, "region is no name", id="a region without a name"),
         pytest.param({"meter": "IN"}, "a GPU's unit for tokens, or the reverse", id="GPU as token"),
         pytest.param(
-            {"quoted_unit": "per_mtok"}, "a GPU's unit for tokens, or the reverse", id="token as GPU"
+            {"quoted_unit": "per_mtok"},
+            "a GPU's unit for tokens, or the reverse",
+            id="token as GPU",
         ),
         pytest.param(
             {"effective_to": datetime(9999, 12, 31)}, "a moment no price is of", id="year 9999"
@@ -196,7 +198,8 @@ def test_two_prices_of_one_offer_are_seen_and_a_spot_price_beside_it_is_legal() 
 
 
 def test_faults_of_volumes_and_rates_are_named() -> None:
-    volume = {"capture_sha256": "a" * 64, "subject": "a", "quantity": 10**8 + 1, "meter": "token_share_e8", "as_of": AT, "capture_sha256": "a" * 64,
+    volume = {"capture_sha256": "a" * 64, "subject": "a", "quantity": 10**8 + 1,
+              "meter": "token_share_e8", "as_of": AT,
               "period_start": date(2026, 1, 2), "period_end": date(2026, 1, 2)}  # fmt: skip
     assert validator.volume_faults(volume, AT) == [
         "share above the whole",
@@ -216,7 +219,8 @@ def test_faults_of_volumes_and_rates_are_named() -> None:
         "a rate of tomorrow",
     ]
     refusal = {
-        "reason": "because", "detail": " ", "stage": "parse", "provider": "", "listing_id": "\x1b[2J",
+        "reason": "because", "detail": " ", "stage": "parse", "provider": "",
+        "listing_id": "\x1b[2J",
     }  # fmt: skip
     assert validator.rejection_faults(refusal) == [
         "reason",

@@ -248,3 +248,11 @@ def test_both_offers_are_asked_for_in_one_region():
         "/AmazonBedrock/current/us-east-1/index.json",
         "/AmazonBedrockFoundationModels/current/us-east-1/index.json",
     ]
+
+
+def test_a_start_in_a_year_no_price_is_of_is_refused():
+    terms = term()
+    terms["T"]["effectiveDate"] = "2602-08-01T00:00:00Z"
+    found = parse(capture(offer(terms)))
+    assert found.quotes.is_empty()
+    assert found.rejections["reason"].to_list() == ["BAD_DATE"]

@@ -210,3 +210,9 @@ def test_the_stored_change_rows_are_read():
     assert found.quotes.filter(pl.col("status") == "withdrawn").height == 2 * 1462
     assert found.quotes.filter(pl.col("status") != "withdrawn").height == 2 * ok.height
     assert ok.height == 15156
+
+
+def test_a_provider_without_its_list_of_models_is_told():
+    body = json.dumps([{"id": "acme", "name": "Acme", "modelss": [{"id": "m"}]}]).encode()
+    found = parse(capture(body))
+    assert found.rejections.select("provider", "reason").rows() == [("acme", "NOT_A_LISTING")]

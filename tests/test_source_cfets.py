@@ -174,3 +174,10 @@ def test_the_question_of_the_day_ends_today_in_beijing() -> None:
     form = parse_qs((request.body or b"").decode())
     days = date.fromisoformat(form["endDate"][0]) - date.fromisoformat(form["startDate"][0])
     assert days.days == 59
+
+
+@pytest.mark.parametrize("rate", ["0." + "0" * 60 + "1", "1." + "2" * 50, "9" * 5000])
+def test_a_rate_of_endless_digits_is_refused(rate: str) -> None:
+    found = parse(capture(answer(on("2026-10-02", rate), on("2026-10-01", "7.0998"))))
+    assert found.rates["rate_text"].to_list() == ["7.0998"]
+    assert found.rejections["reason"].to_list() == ["NOT_A_RATE"]

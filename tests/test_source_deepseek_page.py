@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -223,3 +224,19 @@ def test_the_recorded_table_without_notes_has_no_hours() -> None:
         ("0.44", 60, 240),
         ("0.44", 360, 600),
     ]
+
+
+def test_a_table_whose_price_rows_are_gone_is_refused() -> None:
+    text = re.sub(r"(?s)<tr>(?:(?!</tr>).)*\$(?:(?!</tr>).)*</tr>", "", BODY.read_text())
+    assert "$" not in text
+    with pytest.raises(ParseError) as caught:
+        read(text)
+    assert caught.value.reason == "EMPTY"
+
+
+def test_a_day_that_cannot_be_read_ends_the_listing_at_once() -> None:
+    said = "From 12:00 Beijing Time on Septptember 14, 2026, requests to deepseek-v4-pro will be"
+    found = changed("</table>", f"</table><p>{said} routed elsewhere.</p>")
+    mine = found.rejections.filter(pl.col("listing_id") == PRO)
+    assert "MOVING_ALIAS" in mine["reason"].to_list()
+    assert PRO not in found.quotes["listing_id"].to_list()

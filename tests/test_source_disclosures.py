@@ -94,3 +94,9 @@ def test_the_collected_list_holds_every_reviewed_statement() -> None:
     bundled = pl.read_csv(ROOT / "data/bundled/disclosures.csv", try_parse_dates=True)
     columns = ["subject", "quantity", "period_start", "period_end"]
     assert sorted(bundled.select(columns).rows()) == sorted(parsed.volumes.select(columns).rows())
+
+
+def test_more_tokens_than_a_count_can_hold_are_refused() -> None:
+    found = parse(capture(listed(GOOGLE.replace("9.7", "320000000"))))
+    assert found.volumes.is_empty()
+    assert found.rejections["reason"].to_list() == ["NOT_A_COUNT"]

@@ -109,3 +109,30 @@ def test_a_body_that_is_something_else_is_an_error(body, reason):
     with pytest.raises(ParseError) as caught:
         ecb.parse(capture(body))
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"2026-10-30", b"2027-10-30", "SEEN_IN_FUTURE"),
+        (b"1.1172", b"0." + b"0" * 60 + b"1", "NOT_A_RATE"),
+    ],
+    ids=["a rate of next year", "a rate of sixty zeros"],
+)
+def test_a_rate_that_cannot_be_is_refused(old, new, reason):
+    found = ecb.parse(capture(CSV.replace(old, new)))
+    assert reason in found.rejections["reason"].to_list()
+    assert date(2027, 10, 30) not in found.rates["ref_date"].to_list()
+
+
+@pytest.mark.parametrize("body", [CSV.replace(b"JPY", b"EUR"), XML.replace(b"JPY", b"EUR")])
+def test_the_euro_in_euro_is_no_rate(body):
+    with pytest.raises(ParseError) as caught:
+        ecb.parse(capture(body))
+    assert caught.value.reason == "SHAPE"
+
+
+def test_a_line_cut_short_is_an_error():
+    with pytest.raises(ParseError) as caught:
+        ecb.parse(capture(CSV[: CSV.rindex(b",N/A")]))
+    assert caught.value.reason == "NOT_CSV"

@@ -225,3 +225,10 @@ def test_a_mirror_row_without_an_hourly_price_is_refused() -> None:
     found = parse_history(Capture(HISTORY.id, "x", body, datetime(2026, 9, 1, tzinfo=UTC)))
     assert found.rejections["reason"].to_list() == ["NO_PRICE"]
     assert found.quotes["tenor"].to_list() == ["spot"]
+
+
+def test_parts_that_make_no_machine_are_no_answer() -> None:
+    one = json.loads(json.dumps(skus()[CORE]))
+    with pytest.raises(ParseError) as caught:
+        parse_skus([one])
+    assert caught.value.reason == "EMPTY"

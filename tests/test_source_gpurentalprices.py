@@ -190,3 +190,18 @@ def test_one_get_without_a_key() -> None:
         "http://127.0.0.1:1/x"
     ]
     assert SOURCE.auth_env is None
+
+
+@pytest.mark.parametrize("name", [" ", "run\u200bpod", "run\x00pod", "\u202edopnur"])
+def test_a_seller_without_a_readable_name_is_refused(name: str) -> None:
+    found = parse_offers(offer(provider=name))
+    assert found.quotes.is_empty()
+    assert found.rejections["reason"].to_list() == ["MALFORMED_ROW"]
+    assert not {"\u200b", "\x00", "\u202e"} & set("".join(found.rejections["provider"]))
+
+
+def test_a_body_that_was_made_after_it_was_fetched_is_refused() -> None:
+    body = json.dumps({"generated_at": "2026-08-04T00:00:00Z", "offers": [offer()]}).encode()
+    with pytest.raises(ParseError) as caught:
+        parse(capture(body))
+    assert caught.value.reason == "SHAPE"

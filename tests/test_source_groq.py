@@ -107,3 +107,9 @@ def test_a_page_that_is_something_else_is_an_error(wrong: bytes, reason: str) ->
 
 def test_the_robots_file_is_asked_first() -> None:
     assert SOURCE.is_page
+
+
+def test_a_table_without_a_row_is_refused() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(capture(SOURCE, (HEAD + RULE).encode()))
+    assert caught.value.reason == "SHAPE"

@@ -195,3 +195,19 @@ def test_a_body_that_is_something_else_is_an_error(body):
 def test_a_table_that_is_something_else_is_an_error(body):
     with pytest.raises(ParseError, match="litellm"):
         parse_history(capture(body))
+
+
+@pytest.mark.parametrize("price", [3.222545273290063e197, 1e-40])
+def test_a_binary_figure_gone_astray_is_no_price(price: float) -> None:
+    body = history((1, "m", "p", "chat", "ok", price, 2e-06))
+    found = parse_history(capture(body))
+    rows = found.quotes.select("meter", "price_text", "status").rows()
+    assert rows == [("IN", None, "unknown"), ("OUT", "2e-06", "offered")]
+    assert found.rejections["reason"].to_list() == ["NOT_A_NUMBER"]
+
+
+@pytest.mark.parametrize("name", [" ", "gp\u200bt"])
+def test_a_model_without_a_readable_name_is_refused(name: str) -> None:
+    found = parse_history(capture(history((1, name, "p", "chat", "ok", 1e-06, 2e-06))))
+    assert found.quotes.is_empty()
+    assert found.rejections["reason"].to_list() == ["MALFORMED_ROW"]

@@ -181,3 +181,18 @@ def test_every_stored_file_is_read():
         ["NOT_A_LISTING"] * 32
     )
     assert parse_panel_csv(capture(stored("llm-price-index.csv.gz"))).seen == 61
+
+
+@pytest.mark.parametrize(
+    "day", ["-2026-07-17", "262143-01-01", "0001-01-01"], ids=["below zero", "far off", "year one"]
+)
+def test_a_year_that_no_price_is_of_is_a_fault(day: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse_panel_csv(capture(days(f"a-b,A B,A,{day},launched,list,1,2,")))
+    assert caught.value.reason == "SHAPE"
+
+
+def test_a_history_without_a_row_is_a_fault() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse_panel_csv(capture(days()))
+    assert caught.value.reason == "SHAPE"

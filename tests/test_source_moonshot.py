@@ -109,3 +109,9 @@ def test_the_page_is_asked_for_once_and_pinned_to_yuan() -> None:
     assert asked.url == SOURCE.url
     assert SOURCE.currencies == ("CNY",)
     assert SOURCE.is_page
+
+
+def test_a_control_character_in_a_cell_refuses_the_table() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(capture(changed('["kimi', '["k\x01imi')))
+    assert caught.value.reason == "TABLE_CHANGED"

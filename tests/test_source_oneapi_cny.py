@@ -134,3 +134,29 @@ def test_every_row_of_the_stored_table_is_told():
     assert found.quotes.height == 157 - 17
     assert set(found.quotes["status"]) == {"offered"}
     assert found.rejections["reason"].to_list().count("OTHER_CURRENCY") == 56
+
+
+@pytest.mark.parametrize(
+    "day", ["-0006-10-22", "-2023-10-22", "262143-01-01"], ids=["BC", "a minus", "far off"]
+)
+def test_a_year_that_no_price_is_of_is_refused(day):
+    row = f"{day},c,p,ERNIE-Bot-4,CNY,120.0,0.12 * RMB,"
+    found = parse(capture(table(row)))
+    assert found.quotes.is_empty()
+    assert found.rejections["reason"].to_list() == ["BAD_DATE"]
+
+
+def test_a_day_after_the_table_was_read_is_refused():
+    row = "2026-11-23,c,p,ERNIE-Bot-4,CNY,120.0,0.12 * RMB,"
+    assert parse(capture(table(row))).rejections["reason"].to_list() == ["SEEN_IN_FUTURE"]
+
+
+def test_a_head_without_a_row_is_an_error():
+    with pytest.raises(ParseError, match="no row"):
+        parse(capture(table()))
+
+
+def test_a_row_cut_inside_is_an_error():
+    with pytest.raises(ParseError) as caught:
+        parse(capture(table("2024-02-18,c,p,ERNIE-Bot-4,CNY,120.0,0.12 * RMB")))
+    assert caught.value.reason == "NOT_CSV"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,3 +127,21 @@ def test_a_row_of_another_length_is_refused_whole() -> None:
     parsed = changed("| gpt-5-pro | $15.00 | - |", "| gpt-5-pro | $15.00 |")
     assert refused(parsed, "gpt-5-pro") == ["MALFORMED_ROW"]
     assert prices(parsed, "gpt-5-pro") == {"BAT_IN": "7.50", "BAT_OUT": "60.00"}
+
+
+def test_a_figure_of_five_thousand_digits_is_no_price() -> None:
+    figure = re.search(r"\$[0-9.]+", BODY.read_text())
+    assert figure is not None
+    found = changed(figure[0], "$" + "9" * 5000)
+    assert "NOT_A_NUMBER" in found.rejections["reason"].to_list()
+    assert max(map(len, found.quotes["price_text"].drop_nulls())) < 20
+
+
+def test_a_batch_table_under_the_standard_heading_gives_no_price_of_either() -> None:
+    rows = BODY.read_text()
+    line = next(one for one in rows.splitlines() if one.startswith("| gpt-") and "$" in one)
+    dearer = line.replace("$", "$9", 1)
+    name = line.split("|")[1].strip()
+    found = changed(line, f"{line}\n{dearer}")
+    assert "IN" not in {m for m, price in prices(found, name).items() if price}
+    assert "AMBIGUOUS_LISTING" in refused(found, name)

@@ -157,3 +157,36 @@ def test_a_restated_day_is_told_with_the_time_of_its_statement():
     assert first.select("quantity", "as_of").rows() == [(5, datetime(2026, 5, 12, 2))]
     assert later.select("quantity", "as_of").rows() == [(6, datetime(2026, 5, 13, 2))]
     assert first["period_start"].to_list() == later["period_start"].to_list()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rankings(),
+        rankings(row(), as_of="2026-08-11T00:00:01Z"),
+        rankings(row(), as_of="0001-01-01T00:00:00+14:00"),
+        rankings(row(model_permaslug="a\u200b/b")),
+        rankings(row(date="0006-05-11")),
+        table(),
+    ],
+    ids=["no row", "stated after the fetch", "year zero", "a name not seen", "year six", "a head"],
+)
+def test_rows_that_cannot_be_are_a_fault(body: bytes) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(capture(body))
+    assert caught.value.reason in ("SHAPE", "NOT_CSV")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("standard,a\u202eb,2026-08-07,1,2,0,0,2026-08-08T02:00:00+00:00", "MALFORMED_ROW"),
+        ("standard,a/b,2026-08-07,1,2,0,0,2026-08-12T02:00:00+00:00", "SEEN_IN_FUTURE"),
+        ("standard,a/b,2026-08-07,01,2,0,0,2026-08-08T02:00:00+00:00", "NOT_A_COUNT"),
+    ],
+    ids=["text turned round", "scraped after it was fetched", "a zero before the figure"],
+)
+def test_a_line_of_the_stored_table_that_cannot_be_is_refused(line: str, reason: str) -> None:
+    found = parse(capture(table(line)))
+    assert found.volumes.is_empty()
+    assert found.rejections["reason"].to_list() == [reason]

@@ -179,3 +179,10 @@ def test_a_table_that_is_something_else_is_an_error(text):
 def test_a_line_that_is_something_else_is_an_error(text):
     with pytest.raises(ParseError, match="line 1"):
         parse_panel_raw(capture(text))
+
+
+def test_endpoints_that_are_no_list_are_a_fault():
+    line = json.dumps({"model_slug": "a/b", "variant": "standard", "endpoints": True})
+    with pytest.raises(ParseError) as caught:
+        parse_panel_raw(capture(line.encode()))
+    assert caught.value.reason == "SHAPE"

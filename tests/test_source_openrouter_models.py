@@ -135,3 +135,10 @@ HOSTILE = {
 def test_a_body_that_is_something_else_is_an_error(body):
     with pytest.raises(ParseError, match="openrouter_models"):
         parse(capture(body))
+
+
+def test_one_id_at_two_prices_has_none():
+    twice = [{"id": "a/b", "pricing": {"prompt": price}} for price in ("0.000002", "0.000003")]
+    found = parse(capture(json.dumps({"data": twice}).encode()))
+    assert found.quotes.select("price_text", "status").rows() == [(None, "unknown")]
+    assert found.rejections["reason"].to_list() == ["AMBIGUOUS_LISTING"] * 2

@@ -183,3 +183,16 @@ def test_trimmed_answers_about_cpu_machines() -> None:
     for flavors, count in ((bodies["cpu_flavors"], 6), (bodies["return_151"], 1)):
         found = parse(capture(json.dumps({"data": {"cpuFlavors": flavors}}).encode()))
         assert found.rejections["reason"].to_list() == ["NOT_GPU"] * count
+
+
+def test_of_two_prices_of_one_id_the_cheaper_stands() -> None:
+    found = types(gpu(), gpu(securePrice=1.99))
+    prices = dict(found.quotes.select("listing_id", "price_text").rows())
+    assert prices["NVIDIA H100 80GB HBM3|secure"] == "1.99"
+    assert "DUPLICATE_LISTING" in found.rejections["reason"].to_list()
+
+
+def test_an_answer_without_a_machine_is_refused() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(capture(b'{"data": {"cpuFlavors": []}}'))
+    assert caught.value.reason == "EMPTY"

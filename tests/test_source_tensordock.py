@@ -115,3 +115,12 @@ def test_the_trimmed_node_of_2024_10_28() -> None:
     specs = json.loads((ROOT / "gpu/fixtures_gpuhunt/2024-10-28_tensordock.json").read_text())
     found = nodes(a={"specs": specs["return_10"]})
     assert (found.quotes["price_text"].to_list(), found.rejections.height) == (["1.05"], 0)
+
+
+def test_a_gpu_without_a_readable_name_is_refused() -> None:
+    offer = {"amount": 8, "price": 1.05, "vram": 48}
+    for name in (" ", "l40\u200b-pcie"):
+        found = nodes(a={"specs": {"gpu": {name: offer}}})
+        assert found.quotes.is_empty()
+        assert found.volumes.is_empty()
+        assert "MALFORMED_ROW" in found.rejections["reason"].to_list()

@@ -199,3 +199,21 @@ def test_the_real_plans_of_2025_01_08() -> None:
     assert offers(virtual) == [("vcg-a100-12c-120g-80vram", "on_demand", "2.397", None, 1)]
     assert [reason for _, reason in refusals(virtual)] == ["PARTIAL_GPU", "PARTIAL_GPU"]
     assert offers(parse_panel_raw(capture(SOURCE, body))) == offers(metal) + offers(virtual)
+
+
+@pytest.mark.parametrize("key", ["plans", "plans_metal"])
+def test_a_list_without_a_plan_is_refused(key: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(capture(SOURCE, {key: []}))
+    assert caught.value.reason == "EMPTY"
+
+
+def test_a_plan_whose_name_nobody_sees_does_not_take_the_place_of_another() -> None:
+    found = parse_plans(
+        plan(id="vcg-\u200bl40s"), plan(id="vcg-a"), plan(id="vcg-a", hourly_cost=1.5)
+    )
+    assert [(name, price) for name, _, price, *_ in offers(found)] == [("vcg-a", "1.5")]
+    assert sorted(reason for _, reason in refusals(found)) == [
+        "DUPLICATE_LISTING",
+        "MALFORMED_ROW",
+    ]

@@ -34,6 +34,7 @@ from typing import Any
 from collectors.base import Capture, Parsed, Request, Source, single_get
 from collectors.gpus.listed import Offers, joined, name, whole
 from collectors.rows import load_json, shape_error
+from collectors.visible import name_fault
 from methodology.errors import ParseError
 
 ID = "tensordock"
@@ -84,6 +85,9 @@ def parse(capture: Capture) -> Parsed:
 def _offer(rows: Offers, node: str, told: dict[str, Any], key: str, offer: Any) -> None:
     if not isinstance(offer, dict):
         rows.reject(PROVIDER, key, "MALFORMED_ROW", f"{node}: the offer is no object")
+        return
+    if fault := name_fault(key):
+        rows.reject(PROVIDER, key, "MALFORMED_ROW", f"{node}: the name {key[:80]!a} {fault}")
         return
     free = whole(offer.get("amount"))
     if free is None:

@@ -31,7 +31,7 @@ from typing import Any
 import polars as pl
 
 from collectors import strict
-from collectors.base import Capture, Parsed, Source, single_get
+from collectors.base import Capture, Parsed, Source, not_empty, single_get
 from collectors.changes import field_refusals, parse_changes, read_table
 from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.tokens.clashes import without_clashes
@@ -73,7 +73,7 @@ def parse(capture: Capture) -> Parsed:
                 _figures(rows, (provider, listing), model["pricing"], NEW_METERS, ("cache_create",))
             else:
                 _figures(rows, (provider, listing), model, METERS, CACHED)
-    return without_clashes(capture, rows)
+    return not_empty(capture, without_clashes(capture, rows))
 
 
 def _providers(capture: Capture, body: Any) -> Iterable[tuple[str, list[Any]]]:

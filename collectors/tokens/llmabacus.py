@@ -36,7 +36,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collectors import strict
-from collectors.base import Capture, Parsed, Source, single_get
+from collectors.base import Capture, Parsed, Source, not_empty, single_get
 from collectors.rows import Rows, is_name, load_json, problem, shape_error
 from collectors.tokens.clashes import without_clashes
 from methodology.units import exact
@@ -80,7 +80,7 @@ def parse(capture: Capture) -> Parsed:
             rows.reject(vendor, listing, "OTHER_CURRENCY", f"billing_currency is {currency!r}")
         else:
             _listing(rows, (vendor, listing), named)
-    return without_clashes(capture, rows)
+    return not_empty(capture, without_clashes(capture, rows))
 
 
 def _listing(rows: Rows, seller: tuple[str, str], model: Mapping[str, Any]) -> None:

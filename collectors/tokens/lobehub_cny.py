@@ -35,7 +35,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from collectors import strict
-from collectors.base import Capture, Parsed, Request, Source
+from collectors.base import Capture, Parsed, Request, Source, not_empty
 from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.tokens.clashes import without_clashes
 
@@ -90,7 +90,7 @@ def parse(capture: Capture) -> Parsed:
                 _units(capture, rows, seller, pricing["units"])
             else:
                 _old_layout(rows, seller, pricing)
-    return without_clashes(capture, rows)
+    return not_empty(capture, without_clashes(capture, rows))
 
 
 def _old_layout(rows: Rows, seller: tuple[str, str], pricing: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from collectors import strict
-from collectors.base import Capture, Parsed, Source, single_get
+from collectors.base import Capture, Parsed, Source, not_empty, single_get
 from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.tokens.clashes import without_clashes
 
@@ -84,7 +84,7 @@ def _parsed(capture: Capture, entries: Iterable[tuple[Any, Any]]) -> Parsed:
             rows.reject(vendor, listing, "CONTEXT_BRACKET", told)
         else:
             _period(rows, (vendor, listing), period)
-    return without_clashes(capture, rows)
+    return not_empty(capture, without_clashes(capture, rows))
 
 
 def _period(rows: Rows, seller: tuple[str, str], period: Mapping[str, Any]) -> None:

@@ -324,6 +324,11 @@ def kind_of(body: bytes) -> Kind:
     return "markdown" if b"|-" in start or b"| -" in start or b"\n#" in start else "csv"
 
 
+def mutations_of(kind: Kind) -> tuple[str, ...]:
+    """Return the names of the mutations that a body of this kind can suffer."""
+    return _NAMES[kind]
+
+
 def mutated(body: bytes, draw: Random) -> tuple[str, bytes]:
     """Return one to three mutations of a body, with their names; at most :data:`LIMIT` bytes."""
     names = draw.choices(_NAMES[kind_of(body)], k=draw.choice((1, 1, 1, 2, 3)))
