@@ -6,9 +6,11 @@ to look at such a row would meet an exception. Here they are null, like any text
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
+
+from collectors import strict
 
 FIRST = date(1990, 1, 1)
 LAST = date(2099, 12, 31)
@@ -32,6 +34,21 @@ def moments(text: pl.Expr, form: str) -> pl.Expr:
     first = datetime(FIRST.year, FIRST.month, FIRST.day)
     last = datetime(LAST.year, LAST.month, LAST.day)
     return pl.when(found.is_between(first, last)).then(found)
+
+
+def utc_moment(value: object) -> datetime | None:
+    """Return an ISO time that states its zone as naive UTC.
+
+    None for everything else: a number, a text that is no time, a time without a zone (the zone of
+    the machine that reads it is no answer), one that UTC moves out of the years there are.
+    """
+    if not isinstance(value, str) or isinstance(value, strict.Number):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return None if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_within(moment: datetime | None) -> bool:

@@ -136,6 +136,8 @@ def test_a_name_of_another_good_is_refused(name, reason):
         ({"meterName": "gpt 4.1 Inp regnl Tokens", "armRegionName": ""}, "MALFORMED_ROW"),
         ({"effectiveStartDate": "2025-05-01"}, "MALFORMED_ROW"),
         ({"effectiveStartDate": "soon"}, "MALFORMED_ROW"),
+        ({"effectiveStartDate": "0001-01-01T00:00:00+14:00"}, "MALFORMED_ROW"),
+        ({"effectiveStartDate": "0202-05-01T00:00:00Z"}, "BAD_DATE"),
     ],
     ids=[
         "a provisioned unit by the hour",
@@ -154,6 +156,8 @@ def test_a_name_of_another_good_is_refused(name, reason):
         "a regional price without a region",
         "a start without a zone",
         "a start that is no time",
+        "a start before the first year",
+        "a start in the year 202",
     ],
 )
 def test_a_row_that_is_no_pay_as_you_go_price_is_refused(changes, reason):

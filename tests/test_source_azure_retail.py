@@ -72,6 +72,10 @@ def test_a_reservation_total_labelled_one_hour_never_becomes_a_price() -> None:
         pytest.param({"effectiveStartDate": "soon"}, "MALFORMED_ROW", id="no date"),
         pytest.param({"effectiveStartDate": 20231201}, "MALFORMED_ROW", id="a number as date"),
         pytest.param({"effectiveStartDate": "2023-12-01"}, "MALFORMED_ROW", id="no zone"),
+        pytest.param(
+            {"effectiveStartDate": "0001-01-01T00:00:00+14:00"}, "MALFORMED_ROW", id="year nought"
+        ),
+        pytest.param({"effectiveStartDate": "0202-12-01T00:00:00Z"}, "BAD_DATE", id="year 202"),
     ],
 )
 def test_one_changed_field_refuses_the_row(changed: dict[str, Any], reason: str) -> None:

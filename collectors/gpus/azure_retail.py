@@ -37,15 +37,15 @@ date.
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from collectors import retail_prices as retail
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source, rejection, single_get
 from collectors.gpus import tabular
-from collectors.links import is_same_server
 from methodology import schemas
-from methodology.errors import ParseError, PriceError
+from methodology.errors import PriceError
 from methodology.units import exact
 
 ID = "azure_retail"
@@ -62,34 +62,9 @@ MAX_PAGES = 400
 """Pages hold 100 to 1,000 rows; a list that never ends is a fault, not a price list."""
 
 
-def _shape(capture: Capture) -> dict[str, Any]:
-    try:
-        body = strict.loads(capture.body)
-    except ValueError as error:
-        raise ParseError(capture.source, "NOT_JSON", f"{error}; keep the body, retry") from error
-    if not isinstance(body, dict) or not isinstance(body.get("Items"), list):
-        raise ParseError(capture.source, "SHAPE", "expected an object with Items (list)")
-    return body
-
-
 def requests(base_url: str) -> Generator[Request, Capture, None]:
-    """Yield the first page, then each ``NextPageLink`` until there is none.
-
-    Raises:
-        ParseError: ``FOREIGN_LINK`` when a link leaves the host and scheme of ``base_url``,
-            ``ENDLESS`` after :data:`MAX_PAGES` pages, or what the body itself raises.
-    """
-    page = yield Request(url=base_url, params={"$filter": FILTER, "currencyCode": "USD"})
-    for _ in range(MAX_PAGES):
-        link = _shape(page).get("NextPageLink")
-        if not link:
-            return
-        if not is_same_server(str(link), base_url):
-            raise ParseError(
-                ID, "FOREIGN_LINK", f"NextPageLink {str(link)[:120]!r} leaves the host"
-            )
-        page = yield Request(url=str(link))
-    raise ParseError(ID, "ENDLESS", f"NextPageLink still set after {MAX_PAGES} pages")
+    """Yield the pages of the list, at most :data:`MAX_PAGES` (``retail_prices.pages``)."""
+    yield from retail.pages(base_url, FILTER, MAX_PAGES)
 
 
 def _text(item: dict[str, Any], field: str) -> str:
@@ -97,19 +72,6 @@ def _text(item: dict[str, Any], field: str) -> str:
     if not isinstance(value, str) or isinstance(value, strict.Number) or not value:
         raise PriceError("MALFORMED_ROW", f"{field} {value!r} is not a text")
     return value
-
-
-def _start(item: dict[str, Any]) -> datetime | None:
-    value = item.get("effectiveStartDate")
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise PriceError("MALFORMED_ROW", f"effectiveStartDate {value!r} is no time") from error
-    if moment.tzinfo is None:
-        raise PriceError("MALFORMED_ROW", f"effectiveStartDate {value!r} states no zone")
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _screen(item: dict[str, Any]) -> None:
@@ -155,7 +117,7 @@ def _quote(capture: Capture, item: dict[str, Any]) -> dict[str, Any]:
         raise PriceError("NOT_A_NUMBER", f"retailPrice {price!r} is not a number")
     if exact(price) == 0:
         raise PriceError("ZERO_PRICE", f"retailPrice {price} means not offered, never free")
-    start = _start(item)
+    start = retail.start_of(item)
     return {
         "source": capture.source,
         "provider": PROVIDER,
@@ -186,14 +148,14 @@ def parse(capture: Capture) -> Parsed:
     Rejections: ``RESERVATION_TOTAL``, ``NOT_CONSUMPTION``, ``NOT_A_MACHINE``, ``UNIT_NOT_HOUR``,
     ``OTHER_CURRENCY``, ``NOT_LINUX``, ``OTHER_SERVICE``, ``NOT_GPU``, ``SECONDARY_METER``,
     ``VOLUME_TIER``, ``ZERO_PRICE``, ``NEGATIVE_PRICE``, ``NOT_A_NUMBER``, ``DUPLICATE_ROW``,
-    ``DUPLICATE_LISTING``, ``MALFORMED_ROW``.
+    ``DUPLICATE_LISTING``, ``MALFORMED_ROW``, ``BAD_DATE`` (a start in no year of a price).
 
     Raises:
         ParseError: ``NOT_JSON`` or ``SHAPE``. A page without items is a valid last page.
     """
     quotes: dict[tuple[Any, ...], dict[str, Any]] = {}
     rejections = []
-    for item in _shape(capture)["Items"]:
+    for item in retail.body_of(capture)["Items"]:
         named = item if isinstance(item, dict) else {}
         listing = str(named.get("armSkuName") or named.get("meterName") or "")
         try:

@@ -29,12 +29,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source, rejection, single_get
 from collectors.gpus import tabular
+from collectors.times import utc_moment
 from collectors.visible import name_fault
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
@@ -85,16 +86,6 @@ def requests(base_url: str) -> Generator[Request, Capture, None]:
     yield from single_get(base_url)
 
 
-def _moment(value: Any) -> datetime | None:
-    if not isinstance(value, str) or isinstance(value, strict.Number):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-
-
 def _text(row: dict[str, Any], field: str) -> str:
     value = row.get(field)
     if not isinstance(value, str) or isinstance(value, strict.Number) or not value:
@@ -128,7 +119,7 @@ def _read(row: dict[str, Any], generated_at: datetime) -> dict[str, Any]:
     value = exact(price)
     if value == 0:
         raise PriceError("ZERO_PRICE", f"usd_hr {price} means not offered, never free")
-    seen_at = _moment(row.get("fetched_at"))
+    seen_at = utc_moment(row.get("fetched_at"))
     if seen_at is None:
         raise PriceError("MALFORMED_ROW", f"fetched_at {row.get('fetched_at')!r} is not a UTC time")
     if generated_at - seen_at > MAX_AGE:
@@ -188,7 +179,7 @@ def _offers(capture: Capture) -> tuple[list[Any], datetime]:
     except ValueError as error:
         raise ParseError(capture.source, "NOT_JSON", f"{error}; keep the body, retry") from error
     offers = body.get("offers") if isinstance(body, dict) else None
-    generated_at = _moment(body.get("generated_at")) if isinstance(body, dict) else None
+    generated_at = utc_moment(body.get("generated_at")) if isinstance(body, dict) else None
     if not isinstance(offers, list) or generated_at is None:
         raise ParseError(
             capture.source, "SHAPE", "expected an object with offers (list) and generated_at (time)"

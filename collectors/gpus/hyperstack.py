@@ -39,8 +39,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collectors.base import Auth, Capture, Parsed, Request, Source
-from collectors.gpus.listed import Offers, joined, moment, name, objects, price_reason, whole
+from collectors.gpus.listed import Offers, joined, name, objects, price_reason, whole
 from collectors.rows import load_json, shape_error
+from collectors.times import utc_moment
 from methodology.errors import ParseError
 from methodology.units import exact
 
@@ -104,7 +105,7 @@ def _price(rows: Offers, item: dict[str, Any]) -> None:
         return
     times: list[datetime | None] = []
     for field in ("start_time", "end_time"):
-        times.append(None if item.get(field) is None else moment(item[field]))
+        times.append(None if item.get(field) is None else utc_moment(item[field]))
         if times[-1] is None and item.get(field) is not None:
             rows.reject(PROVIDER, listing, "BAD_DATE", f"{field} is {str(item[field])[:40]!r}")
             return

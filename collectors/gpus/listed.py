@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from collectors import strict
@@ -67,17 +67,6 @@ def name(value: Any) -> str | None:
 def joined(*parts: Any) -> str:
     """Return the parts of a listing id, joined by ``|``; a part that is not stated is left out."""
     return "|".join(str(part) for part in parts if part not in (None, ""))
-
-
-def moment(value: Any) -> datetime | None:
-    """Return an ISO time that states its zone as naive UTC; None for anything else."""
-    if not is_name(value):
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return None if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
 
 
 class Offers(Rows):

@@ -53,8 +53,9 @@ from typing import Any
 
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
-from collectors.gpus.listed import Offers, gpus, joined, moment, name, objects, whole
+from collectors.gpus.listed import Offers, gpus, joined, name, objects, whole
 from collectors.rows import load_json, shape_error
+from collectors.times import utc_moment
 from methodology.errors import ParseError
 
 ID = "primeintellect"
@@ -188,7 +189,7 @@ def parse_history(capture: Capture) -> Parsed:
 def _summary(capture: Capture, rows: Offers, number: int, summary: Any) -> None:
     tables = ("price_stats", "availability", "by_provider", "by_config")
     found = summary if isinstance(summary, dict) else {}
-    seen, kind = moment(found.get("timestamp")), name(found.get("gpu_type"))
+    seen, kind = utc_moment(found.get("timestamp")), name(found.get("gpu_type"))
     if seen is None or kind is None or any(not isinstance(found.get(t), dict) for t in tables):
         raise shape_error(
             capture, f"line {number} lacks timestamp, gpu_type or one of {', '.join(tables)}"

@@ -34,9 +34,10 @@ from collections.abc import Generator
 from typing import Any
 
 from collectors.base import Capture, Parsed, Request, Source
-from collectors.gpus.listed import Offers, gpus, moment, name, objects
+from collectors.gpus.listed import Offers, gpus, name, objects
 from collectors.gpus.tabular import read_csv
 from collectors.rows import load_json, shape_error
+from collectors.times import utc_moment
 from methodology.errors import ParseError
 
 ID = "ratecards_ccir"
@@ -105,7 +106,7 @@ def _cards(capture: Capture, cards: list[Any]) -> Parsed:
 
 def _card(rows: Offers, card: dict[str, Any]) -> None:
     seller, sku, kind = (name(card.get(field)) for field in ("source", "sku", "price_type"))
-    seen = moment(card.get("collected_utc"))
+    seen = utc_moment(card.get("collected_utc"))
     if seller is None or sku is None or seen is None:
         said = [str(card.get(f))[:60] for f in ("source", "sku", "collected_utc")]
         rows.reject(seller or "", sku or "", "MALFORMED_ROW", f"source, sku, collected_utc {said}")
@@ -119,7 +120,7 @@ def _card(rows: Offers, card: dict[str, Any]) -> None:
         told = f"price_per_gpu_hr {card.get('price_per_gpu_hr')} is a GPU without cores and memory"
         rows.reject(seller, listing, "PART_MISSING", told)
         return
-    start = moment(card.get("effective_date")) if seller == "azure" else None
+    start = utc_moment(card.get("effective_date")) if seller == "azure" else None
     region = name(card.get("region"))
     more: dict[str, Any] = {
         "tenor": TENORS[kind],

@@ -50,8 +50,9 @@ from datetime import timedelta
 from typing import Any
 
 from collectors.base import Capture, Parsed, Request, Source
-from collectors.gpus.listed import Offers, gpus, moment, name, objects, price_reason, whole
+from collectors.gpus.listed import Offers, gpus, name, objects, price_reason, whole
 from collectors.rows import load_json, shape_error
+from collectors.times import utc_moment
 from methodology.errors import ParseError
 
 ID = "vast"
@@ -152,7 +153,7 @@ def parse_history(capture: Capture) -> Parsed:
     """
     body = load_json(capture)
     answers = body.get("offers_by_model") if isinstance(body, dict) else None
-    seen = moment(body.get("collected_utc")) if isinstance(body, dict) else None
+    seen = utc_moment(body.get("collected_utc")) if isinstance(body, dict) else None
     if not isinstance(answers, dict) or seen is None:
         raise shape_error(
             capture, "expected an object with offers_by_model (object) and collected_utc (time)"

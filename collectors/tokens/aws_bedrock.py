@@ -38,11 +38,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.rows import Rows, is_name, load_json, problem, shape_error
+from collectors.times import utc_moment
 from collectors.tokens.clashes import without_clashes
 from methodology.errors import PriceError
 
@@ -216,10 +217,9 @@ def _price(term: Any, now: datetime) -> tuple[str, str, datetime | None]:
 def _ahead(value: Any, now: datetime) -> datetime | None:
     if value is None:
         return None
-    try:
-        moment = datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
-    except (TypeError, ValueError) as error:
-        raise PriceError("BAD_DATE", f"effectiveDate {value!r} is no time") from error
+    moment = utc_moment(value)
+    if moment is None:
+        raise PriceError("BAD_DATE", f"effectiveDate {value!r:.80} is no time with a zone")
     return moment if moment > now else None
 
 

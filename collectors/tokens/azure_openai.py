@@ -50,15 +50,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from collectors import retail_prices as retail
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
-from collectors.links import is_same_server
-from collectors.rows import Rows, is_name, load_json, problem, shape_error
+from collectors.rows import Rows, is_name, problem
 from collectors.tokens.clashes import without_clashes
-from methodology.errors import ParseError, PriceError
+from methodology.errors import PriceError
 from methodology.units import exact
 
 PROVIDER = "azure"
@@ -95,30 +95,8 @@ _PLAIN = {"std", "shortco", "tokens", "token", "1m", "1k"}
 
 
 def requests(base_url: str) -> Generator[Request, Capture, None]:
-    """Yield the first page, then each ``NextPageLink`` until there is none.
-
-    Raises:
-        ParseError: ``FOREIGN_LINK`` when a link leaves the host and scheme of ``base_url``,
-            ``ENDLESS`` after :data:`MAX_PAGES` pages, or what the body itself raises.
-    """
-    page = yield Request(url=base_url, params={"$filter": FILTER, "currencyCode": "USD"})
-    for _ in range(MAX_PAGES):
-        link = _shape(page).get("NextPageLink")
-        if not link:
-            return
-        if not is_same_server(str(link), base_url):
-            raise ParseError(
-                page.source, "FOREIGN_LINK", f"NextPageLink {str(link)[:120]!r} leaves the host"
-            )
-        page = yield Request(url=str(link))
-    raise ParseError(page.source, "ENDLESS", f"NextPageLink still set after {MAX_PAGES} pages")
-
-
-def _shape(capture: Capture) -> dict[str, Any]:
-    body = load_json(capture)
-    if not isinstance(body, dict) or not isinstance(body.get("Items"), list):
-        raise shape_error(capture, "no object with Items")
-    return body
+    """Yield the pages of the list, at most :data:`MAX_PAGES` (``retail_prices.pages``)."""
+    yield from retail.pages(base_url, FILTER, MAX_PAGES)
 
 
 def parse(capture: Capture) -> Parsed:
@@ -129,13 +107,13 @@ def parse(capture: Capture) -> Parsed:
     ``UNKNOWN_CONDITION``, ``RESERVATION_TOTAL``, ``NOT_CONSUMPTION``, ``OTHER_SERVICE``,
     ``OTHER_CURRENCY``, ``UNKNOWN_UNIT``, ``SECONDARY_METER``, ``VOLUME_TIER``, ``FREE_OFFER``,
     ``NEGATIVE_PRICE``, ``NOT_A_NUMBER``, ``MALFORMED_ROW``, ``DUPLICATE_LISTING``,
-    ``AMBIGUOUS_LISTING``.
+    ``AMBIGUOUS_LISTING``, ``BAD_DATE`` (a start in no year of a price).
 
     Raises:
         ParseError: ``NOT_JSON`` or ``SHAPE``. A page without items is a valid last page.
     """
     rows = Rows(capture, "per_mtok", "E3")
-    for item in _shape(capture)["Items"]:
+    for item in retail.body_of(capture)["Items"]:
         named = item if isinstance(item, dict) else {}
         try:
             _item(rows, named)
@@ -154,7 +132,7 @@ def _item(rows: Rows, item: dict[str, Any]) -> None:
     region = item.get("armRegionName")
     if deployment != "global" and not is_name(region):
         raise PriceError("MALFORMED_ROW", f"armRegionName is {region!r}")
-    start = _start(item.get("effectiveStartDate"))
+    start = retail.start_of(item)
     rows.quote(
         PROVIDER,
         listing,
@@ -222,18 +200,6 @@ def read_meter(product: str, name: str) -> tuple[str, str, str]:
     model = " ".join(word for word, low in zip(words, lower, strict=True) if low not in known)
     deployment = next(iter(deployments), "unstated")
     return f"{product}|{model}|{deployment}", meter, deployment
-
-
-def _start(value: Any) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise PriceError("MALFORMED_ROW", f"effectiveStartDate {value!r} is no time") from error
-    if moment.tzinfo is None:
-        raise PriceError("MALFORMED_ROW", f"effectiveStartDate {value!r} states no zone")
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 SOURCE = Source(

@@ -47,7 +47,8 @@ from typing import Any
 from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.model_lists import models_of, name_of, settled
-from collectors.rows import Rows, is_name, problem
+from collectors.rows import Rows, problem
+from collectors.times import utc_moment
 
 PROVIDER = "deepinfra"
 METERS = {"cents_per_input_token": "IN", "cents_per_output_token": "OUT"}
@@ -119,10 +120,8 @@ def _offer(
 def _moment(value: object) -> datetime:
     if isinstance(value, strict.Number) and value.isdigit() and len(value) <= 11:
         return datetime.fromtimestamp(int(value), UTC).replace(tzinfo=None)
-    if is_name(value):
-        at = datetime.fromisoformat(value)
-        if at.tzinfo is not None:
-            return at.astimezone(UTC).replace(tzinfo=None)
+    if at := utc_moment(value):
+        return at
     raise ValueError(f"{str(value)[:80]!r} is neither Unix seconds nor a time with an offset")
 
 

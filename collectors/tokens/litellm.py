@@ -29,7 +29,7 @@ Column map (``model_prices_and_context_window.json``, bodies of 2023-11-30 to 20
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -38,7 +38,7 @@ from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.changes import field_refusals, parse_changes, read_table
 from collectors.rows import Repeated, Rows, is_name, load_json_with_repeats, shape_error
-from collectors.times import moments
+from collectors.times import moments, utc_moment
 
 METERS = {
     "input_cost_per_token": "IN",
@@ -115,13 +115,10 @@ def _one_of(rows: Rows, listing: str, entries: list[Any]) -> Any:
 
 
 def _fetched_at(capture: Capture, value: object) -> datetime:
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise shape_error(capture, f"fetched_at is {value!r}") from error
-    if at.tzinfo is None:
-        raise shape_error(capture, f"fetched_at {value!r} has no offset")
-    return at.astimezone(UTC).replace(tzinfo=None)
+    at = utc_moment(value)
+    if at is None:
+        raise shape_error(capture, f"fetched_at {value!r:.80} is no time with an offset")
+    return at
 
 
 def _entry(rows: Rows, provider: str, listing: str, entry: Mapping[str, Any]) -> None:

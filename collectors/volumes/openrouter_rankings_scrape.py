@@ -27,14 +27,14 @@ addresses and ``change``.
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.rows import is_name, load_json, shape_error
 from collectors.strict import Number
-from collectors.times import FIRST, LAST
+from collectors.times import is_within, utc_moment
 from collectors.volumes.counting import Counted, is_count, variant_refusal
 from methodology.errors import ParseError, PriceError
 from methodology.units import exact
@@ -99,15 +99,12 @@ def parse(capture: Capture) -> Parsed:
 
 
 def _time(capture: Capture, value: object) -> datetime:
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise shape_error(capture, f"meta.fetched_at is {value!r:.60}") from error
-    if at.tzinfo is None:
-        raise shape_error(capture, f"meta.fetched_at {value!r:.60} names no zone")
-    if not FIRST < at.date() < LAST:
+    at = utc_moment(value)
+    if at is None:
+        raise shape_error(capture, f"meta.fetched_at {value!r:.60} is no time with a zone")
+    if not is_within(at):
         raise shape_error(capture, f"meta.fetched_at {value!r:.60} is out of bounds")
-    return at.astimezone(UTC).replace(tzinfo=None)
+    return at
 
 
 def _implied_total(capture: Capture, row: dict[str, Any]) -> Fraction:
