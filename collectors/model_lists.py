@@ -8,7 +8,7 @@ is counted and not overlooked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from collectors import strict
@@ -19,6 +19,7 @@ from methodology import schemas
 _MORE = ("has_more", "next_cursor", "nextPageToken", "next_page_token", "next_page", "next")
 _REQUIRED = ("IN", "OUT")
 _WINDOW = ("window_start_min", "window_end_min")
+_OFFER = ("provider", "listing_id", "meter", "region", "effective_from", *_WINDOW)
 
 
 def models_of(
@@ -133,17 +134,18 @@ def is_price_kind(value: object, *, is_text: bool) -> bool:
     return isinstance(value, str) and isinstance(value, strict.Number) != is_text
 
 
-def settled(rows: Rows) -> Parsed:
+def settled(
+    rows: Rows, key: Sequence[str] = _OFFER, why: str = "the id stands there twice"
+) -> Parsed:
     """Return the rows of a list after looking for ids that stand in it twice.
 
-    Two prices for one listing, meter, region, window and start are both refused
-    (``AMBIGUOUS_LISTING``): which one a buyer gets is not knowable. The same price twice counts
-    once (``DUPLICATE_LISTING``).
+    Two prices for one ``key`` (listing, meter, region, window and start) refuse every price of the
+    listing (``AMBIGUOUS_LISTING``, with ``why`` in its detail): which one a buyer gets is not
+    knowable. The same price twice counts once (``DUPLICATE_LISTING``).
 
     Raises:
         ParseError: ``EMPTY`` for a list of which nothing is told.
     """
-    key = ("provider", "listing_id", "meter", "region", "effective_from", *_WINDOW)
     prices: dict[tuple[Any, ...], set[Any]] = {}
     for quote in rows.quotes:
         found = prices.setdefault(tuple(quote[k] for k in key), set())
@@ -154,7 +156,7 @@ def settled(rows: Rows) -> Parsed:
         seller, name = (quote["provider"], quote["listing_id"]), tuple(quote[k] for k in key)
         detail = f"{quote['meter']} {quote['price_text']}"
         if seller in torn:
-            rows.reject(*seller, "AMBIGUOUS_LISTING", f"{detail}; the id stands there twice")
+            rows.reject(*seller, "AMBIGUOUS_LISTING", f"{detail}; {why}")
         elif name in told:
             rows.reject(*seller, "DUPLICATE_LISTING", f"{detail} is listed twice")
         else:

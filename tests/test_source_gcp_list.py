@@ -136,6 +136,16 @@ def test_the_mega_machine_goes_by_two_names(word: str) -> None:
             id="a billion nanos",
         ),
         pytest.param(
+            lambda e: e["tieredRates"][0]["unitPrice"].update(units="²"),
+            "NOT_A_NUMBER",
+            id="a raised two",
+        ),
+        pytest.param(
+            lambda e: e["tieredRates"][0]["unitPrice"].update(units="9" * 5000),
+            "NOT_A_NUMBER",
+            id="five thousand nines",
+        ),
+        pytest.param(
             lambda e: e["tieredRates"][0]["unitPrice"].update(units="0", nanos=0),
             "ZERO_PRICE",
             id="zero",

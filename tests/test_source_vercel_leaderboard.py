@@ -90,6 +90,13 @@ def test_a_row_that_is_no_share_is_refused_with_its_reason(
     assert found.rejections["reason"].to_list() == [reason]
 
 
+def test_the_sum_of_a_day_that_lacks_rows_is_told_as_it_is() -> None:
+    # 49.3 and 49.30001, each as stated, are 98.60001
+    found = parse(capture(export(row(share_percent=49.3), row(name="B", share_percent=49.30001))))
+    told = found.rejections["detail"].to_list()
+    assert [text.rpartition(", ")[2] for text in told] == ["the rows add up to 98.6000"] * 2
+
+
 def test_the_same_row_twice_counts_once() -> None:
     found = parse(capture(export(row(share_percent=50), row(share_percent=50))))
     assert found.volumes.height == 1

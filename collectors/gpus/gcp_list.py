@@ -194,7 +194,9 @@ def _rate(sku: dict[str, Any], part: str) -> Fraction:
         raise PriceError("UNKNOWN_UNIT", f"usageUnit is {unit!r}, expected {wanted!r}")
     if currency != "USD":
         raise PriceError("OTHER_CURRENCY", f"currencyCode is {currency!r}")
-    if not (str(units).isdigit() and str(nanos).isdigit() and int(nanos) < NANO):
+    # "²" is a digit to Python and no integer; no price has more digits than an Int64
+    figures = (str(units), str(nanos))
+    if not all(f.isascii() and f.isdigit() and len(f) < 19 for f in figures) or int(nanos) >= NANO:
         raise PriceError("NOT_A_NUMBER", f"unitPrice {units!r} units and {nanos!r} nanos")
     value = Fraction(int(units) * NANO + int(nanos), NANO)
     if value == 0:

@@ -34,10 +34,10 @@ import polars as pl
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source
 from collectors.csv_tables import read_text
+from collectors.model_lists import settled
 from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.times import moments
 from collectors.tokens.openrouter_models import pricing_rows, variant_reason
-from methodology import schemas
 from methodology.errors import ParseError, UsageError
 
 MODELS = (
@@ -53,6 +53,9 @@ MODELS = (
     "z-ai/glm-5.2",
 )
 """Open-weights models asked for when nobody says which."""
+
+_OFFER = ("provider", "listing_id", "meter", "window_start_min", "window_end_min")
+"""What one endpoint has one price for; the region follows from the listing."""
 
 _MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}/[a-z0-9][a-z0-9._:-]{0,99}")
 _REGION = re.compile(
@@ -116,7 +119,7 @@ def parse(capture: Capture) -> Parsed:
         raise shape_error(capture, f"model id is {model!r}")
     rows = Rows(capture, "per_token")
     _model_rows(capture, rows, model, data["endpoints"], "tag")
-    return _without_clashes(capture, rows)
+    return settled(rows, _OFFER, "another endpoint differs")
 
 
 def parse_panel_raw(capture: Capture) -> Parsed:
@@ -144,7 +147,7 @@ def parse_panel_raw(capture: Capture) -> Parsed:
         _model_rows(capture, rows, _model_id(model, variant), endpoints, "provider_slug")
     if not rows.quotes and not rows.rejections:
         raise shape_error(capture, "no line holds an object")
-    return _without_clashes(capture, rows)
+    return settled(rows, _OFFER, "another endpoint differs")
 
 
 def parse_panel_csv(capture: Capture) -> Parsed:
@@ -185,7 +188,7 @@ def parse_panel_csv(capture: Capture) -> Parsed:
         }
         model = _model_id(row["model_slug"] or "", row["variant"] or "")
         _model_rows(capture, rows, model, [endpoint], "tag")
-    return _without_clashes(capture, rows)
+    return settled(rows, _OFFER, "another endpoint differs")
 
 
 def _panel_tag(row: dict[str, Any]) -> str:
@@ -236,30 +239,6 @@ def _region(tag: str) -> str | None:
     if re.fullmatch(r"(?:mx|nv)?(?:fp|bf|int)[0-9]+", last):
         return None
     return last if _REGION.fullmatch(last) else None
-
-
-def _without_clashes(capture: Capture, rows: Rows) -> Parsed:
-    """Refuse quotes that share listing, meter and window; keep one of identical ones."""
-    key = ("provider", "listing_id", "meter", "window_start_min", "window_end_min")
-    seen: dict[tuple[Any, ...], set[str]] = {}
-    for quote in rows.quotes:
-        seen.setdefault(tuple(quote[k] for k in key), set()).add(quote["price_text"])
-    clashing = {name[:2] for name, prices in seen.items() if len(prices) > 1}
-    kept, told = [], set()
-    for quote in rows.quotes:
-        seller, name = (quote["provider"], quote["listing_id"]), tuple(quote[k] for k in key)
-        detail = f"{quote['meter']} {quote['price_text']}"
-        if seller in clashing:
-            rows.reject(*seller, "AMBIGUOUS_LISTING", f"{detail}; another endpoint differs")
-        elif name in told:
-            rows.reject(*seller, "DUPLICATE_LISTING", f"{detail} is listed twice")
-        else:
-            told.add(name)
-            kept.append(quote)
-    return Parsed(
-        quotes=schemas.frame(schemas.Quote, kept),
-        rejections=schemas.frame(schemas.Rejection, rows.rejections),
-    )
 
 
 SOURCE = Source(

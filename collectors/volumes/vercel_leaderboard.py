@@ -112,8 +112,8 @@ def parse(capture: Capture) -> Parsed:
         if reason or row.share is None:
             told = f"{row.metric} of {row.day}: share_percent {row.text!r:.60}"
             if reason == "PART_MISSING":
-                total = float(sums[row.day, row.metric, row.modality])
-                told += f", the rows add up to {total:.4f}"
+                total = sums[row.day, row.metric, row.modality]
+                told += f", the rows add up to {_percent(total)}"
             out.reject(subject, reason or "NOT_A_NUMBER", told)
             continue
         parts = row.share * 10**6
@@ -123,6 +123,12 @@ def parse(capture: Capture) -> Parsed:
         period = (row.day, row.day + _DAY)
         out.count(subject, METERS[row.metric], parts.numerator, period, capture.observed_at)
     return out.parsed()
+
+
+def _percent(value: Fraction) -> str:
+    """Return a percentage to four decimals, for a message, without a binary float on the way."""
+    whole, rest = divmod(round(value * 10**4), 10**4)
+    return f"{whole}.{rest:04d}"
 
 
 def _row(capture: Capture, row: Any) -> _Row:
