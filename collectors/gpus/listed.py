@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from collectors import strict
@@ -69,6 +69,22 @@ def joined(*parts: Any) -> str:
     return "|".join(str(part) for part in parts if part not in (None, ""))
 
 
+def stock_row(
+    source: str, sha256: str, at: datetime, subject: str, meter: str, quantity: int
+) -> dict[str, Any]:
+    """Return a row of Volume for what could be had at a moment: its period is the UTC day."""
+    return {
+        "source": source,
+        "subject": subject,
+        "meter": meter,
+        "quantity": quantity,
+        "period_start": at.date(),
+        "period_end": at.date() + timedelta(days=1),
+        "as_of": at,
+        "capture_sha256": sha256,
+    }
+
+
 class Offers(Rows):
     """The rows of one capture of GPU rents: as :class:`Rows`, with stock and asks beside prices.
 
@@ -102,18 +118,8 @@ class Offers(Rows):
         if fault := name_fault(subject):
             self.reject("", subject, "MALFORMED_ROW", f"{meter}: {subject[:80]!a} {fault}")
             return
-        day = self.observed_at.date()
         self.volumes.append(
-            {
-                "source": self._source,
-                "subject": subject,
-                "meter": meter,
-                "quantity": quantity,
-                "period_start": day,
-                "period_end": day + timedelta(days=1),
-                "as_of": self.observed_at,
-                "capture_sha256": self._sha256,
-            }
+            stock_row(self._source, self._sha256, self.observed_at, subject, meter, quantity)
         )
 
     def band(self, provider: str, subject: str, field: str, value: Any) -> None:

@@ -9,21 +9,20 @@ apart the cheapest stands, which is what a new customer pays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
-from datetime import timedelta
 from typing import Any, TypeGuard
 
 from collectors import strict
 from collectors.base import Capture, Parsed
 from collectors.base import not_empty as told
-from collectors.gpus import tabular
+from collectors.gpus import listed, tabular
 from collectors.rows import Rows, load_json, shape_error
 from collectors.visible import name_fault
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
 from methodology.units import exact
 
-MAX_GPUS = 1024
-"""GPUs of one instance, at most (``schemas.Quote``)."""
+MOST = 999_999
+"""No gigabytes or GPUs of one machine come near this."""
 
 
 class Sheet:
@@ -130,18 +129,9 @@ class Sheet:
         Raises:
             ParseError: ``EMPTY`` when nothing was.
         """
-        day = self.capture.observed_at.date()
+        source, sha256, at = self.capture.source, self.capture.sha256, self.capture.observed_at
         volumes = [
-            {
-                "source": self.capture.source,
-                "subject": subject,
-                "meter": meter,
-                "quantity": quantity,
-                "period_start": day,
-                "period_end": day + timedelta(days=1),
-                "as_of": self.capture.observed_at,
-                "capture_sha256": self.capture.sha256,
-            }
+            listed.stock_row(source, sha256, at, subject, meter, quantity)
             for (subject, meter), quantity in self._counts.items()
         ]
         kept = self._rows.frames()
@@ -189,16 +179,17 @@ def text(row: dict[str, Any], field: str) -> str:
 
 def whole(row: dict[str, Any], field: str) -> int:
     """Return a small whole number, given as a number or as its digits, or raise a refusal."""
-    value = row.get(field)
-    if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 6:
-        raise PriceError("MALFORMED_ROW", f"{field} {value!r} is not a small whole number")
-    return int(value)
+    found = listed.whole(row.get(field), MOST)
+    if found is None:
+        told = f"{field} {str(row.get(field))[:80]!r} is not a small whole number"
+        raise PriceError("MALFORMED_ROW", told)
+    return found
 
 
 def gpus_of(row: dict[str, Any], field: str) -> int:
-    """Return a number of GPUs, 0 to :data:`MAX_GPUS`, or raise ``MALFORMED_ROW``."""
+    """Return a number of GPUs, 0 to ``listed.MAX_GPUS``, or raise ``MALFORMED_ROW``."""
     gpus = whole(row, field)
-    if gpus > MAX_GPUS:
+    if gpus > listed.MAX_GPUS:
         raise PriceError("MALFORMED_ROW", f"{field} {gpus} are more GPUs than an instance has")
     return gpus
 
