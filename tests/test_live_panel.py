@@ -239,7 +239,11 @@ def values_of(settings: Settings) -> dict[tuple[str, int], tuple[Any, ...]]:
 
 @pytest.mark.usefixtures("few")
 def test_unproven_sources_move_no_number(world: World, tmp_path: Path) -> None:
-    """The same bodies without theirs give the same numbers."""
+    """The same bodies without theirs give the same numbers.
+
+    Rights and panels keep most of them out as well; that the proof alone decides is held by
+    ``tests/test_guarding.py``, where one source is tried with it and without.
+    """
     alone = lp.settings(tmp_path / "out", world.market.addresses())
     archive = Archive(alone.raw)
     for moment in (lp.MORNING, lp.EVENING):
