@@ -274,3 +274,10 @@ def test_the_whole_answer_of_2026_07_18() -> None:
         found.asks.group_by("market").agg(pl.len(), pl.col("is_verified").sum()).sort("market")
     )
     assert markets.rows() == [("H100 NVL|94", 8, 6), ("H100 SXM|80", 40, 18)]
+
+
+@pytest.mark.parametrize("gpu", [" ", "H100\u200b SXM", "\x1b[2JH100 SXM"])
+def test_a_machine_whose_gpu_has_no_readable_name_is_no_ask(gpu: str) -> None:
+    found = answer(offer(gpu_name=gpu), offer())
+    assert found.asks["market"].to_list() == ["H100 SXM|80"]
+    assert found.rejections["reason"].to_list() == ["MALFORMED_ROW"]

@@ -53,6 +53,7 @@ from collectors.base import Capture, Parsed, Request, Source
 from collectors.gpus.listed import Offers, gpus, name, objects, price_reason, whole
 from collectors.rows import load_json, shape_error
 from collectors.times import utc_moment
+from collectors.visible import name_fault
 from methodology.errors import ParseError
 
 ID = "vast"
@@ -208,7 +209,7 @@ def _answer(rows: Offers, offers: list[Any]) -> None:
 
 def _market(offer: dict[str, Any]) -> str | None:
     """Return name and memory; None when one of them is no such thing, or they contradict."""
-    gpu, ram = name(offer.get("gpu_name")), whole(offer.get("gpu_ram"), 10**7)
+    gpu, ram = _gpu(offer), whole(offer.get("gpu_ram"), 10**7)
     if gpu is None or ram is None:
         return None
     if gpu not in MEMORY:
@@ -217,8 +218,13 @@ def _market(offer: dict[str, Any]) -> str | None:
     return f"{gpu}|{fits[0]}" if fits else None
 
 
+def _gpu(offer: dict[str, Any]) -> str | None:
+    gpu = name(offer.get("gpu_name"))
+    return None if gpu is None or name_fault(gpu) else gpu
+
+
 def _refusal(offer: dict[str, Any], market: str | None) -> tuple[str, str] | None:
-    if name(offer.get("gpu_name")) is None or whole(offer.get("gpu_ram"), 10**7) is None:
+    if _gpu(offer) is None or whole(offer.get("gpu_ram"), 10**7) is None:
         told = f"gpu_name {offer.get('gpu_name')!r}, gpu_ram {offer.get('gpu_ram')!r}"
         return "MALFORMED_ROW", told
     if market is None:

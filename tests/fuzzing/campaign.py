@@ -36,8 +36,8 @@ FETCHED_AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CHUNK = 500
 """Bodies of one source that are validated together: Pandera costs the same for one row."""
 
-LIGHT = 6
-"""A body of the GPU sources costs about so many of another; the others get that many more."""
+LIGHT = 4
+"""A body of a GPU source costs several of another; the others get so many times its bodies."""
 
 REPEATS_ARE_JUDGED = {
     "litellm": "a hand-edited map with whole entries twice: its parser judges each repeated key",
