@@ -31,6 +31,7 @@ from index.cli import app
 from index.config import Settings
 from index.ledger.log import Log
 from methodology import clock
+from tests import live_bodies as bodies
 from tests import live_panel as lp
 from tests import live_world as lw
 from tests import loopback as lb
@@ -89,7 +90,7 @@ def world(market: lp.Market, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A morning and an evening on which every source answers."""
     out = tmp_path_factory.mktemp("panel") / "out"
     found = World(market, lp.settings(out, market.addresses()), [], [], [])
-    for moment in (lp.MORNING, lp.EVENING):
+    for moment in (bodies.MORNING, bodies.EVENING):
         market.moment = moment
         market.answered.clear()
         code, told = lp.child(out, market.addresses(), moment)
@@ -112,13 +113,13 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("source_id", LIVE)
 def test_the_server_has_an_answer_for_each_live_source(source_id: str) -> None:
     """A folder with several bodies, or a source with several requests, needs a line of TABLE."""
-    for page in lp.pages_of(source_id):
-        stored = (lp.folder_of(source_id) / page.file).read_bytes()
+    for page in bodies.pages_of(source_id):
+        stored = (bodies.folder_of(source_id) / page.file).read_bytes()
         assert page.made(stored, "http://127.0.0.1:1")
 
 
 def test_the_table_names_live_sources_only() -> None:
-    assert set(lp.TABLE) <= set(LIVE)
+    assert set(bodies.TABLE) <= set(LIVE)
     assert len(LIVE) >= 60
 
 
@@ -139,7 +140,7 @@ def test_no_source_failed_and_every_one_answered(world: World) -> None:
 
 
 def test_every_page_of_every_source_was_asked_for(world: World) -> None:
-    wanted = {name: len(lp.pages_of(name)) for name in LIVE}
+    wanted = {name: len(bodies.pages_of(name)) for name in LIVE}
     for answered in world.answered:
         counts = Counter(name for name, _ in answered)
         assert {name: counts[name] for name in LIVE} == wanted
@@ -156,7 +157,7 @@ def test_the_robots_file_of_each_page_is_asked_once_a_round(world: World) -> Non
 def parsed(world: World) -> dict[str, list[Parsed]]:
     """What each capture of the morning yields, by source."""
     found: dict[str, list[Parsed]] = {}
-    for entry in at(world.archive.entries(), lp.MORNING):
+    for entry in at(world.archive.entries(), bodies.MORNING):
         rows = intake.parse_capture(world.archive.load(entry))
         assert rows.seen, entry.url
         found.setdefault(entry.source, []).append(rows)
@@ -180,7 +181,7 @@ def test_every_capture_is_in_the_archive_and_each_body_once(world: World) -> Non
     entries = world.archive.entries()
     assert world.archive.check() == []
     assert world.archive.orphans() == []
-    for told, moment in zip(world.told, (lp.MORNING, lp.EVENING), strict=True):
+    for told, moment in zip(world.told, (bodies.MORNING, bodies.EVENING), strict=True):
         counts = Counter(entry.source for entry in at(entries, moment))
         joined = {gcp_list.SOURCE.id: 1}  # the pages of one catalogue once more, as one body
         given = {name: told["results"][name]["bodies"] + joined.get(name, 0) for name in LIVE}
@@ -189,7 +190,7 @@ def test_every_capture_is_in_the_archive_and_each_body_once(world: World) -> Non
 
 
 def test_an_unchanged_body_costs_one_line_and_no_second_file(world: World) -> None:
-    first, second = (at(world.archive.entries(), when) for when in (lp.MORNING, lp.EVENING))
+    first, second = (at(world.archive.entries(), when) for when in (bodies.MORNING, bodies.EVENING))
     assert [(e.source, e.url, e.sha256) for e in first] == [
         (e.source, e.url, e.sha256) for e in second
     ]
@@ -201,10 +202,10 @@ def test_what_can_be_confirmed_is_confirmed_and_not_sent_again(world: World) -> 
     for name, status in world.answered[1]:
         told.setdefault(name, set()).add(status)
     for source in lp.live():
-        is_plain = all(page.method == "GET" for page in lp.pages_of(source.id))
+        is_plain = all(page.method == "GET" for page in bodies.pages_of(source.id))
         asks = lp.validator_of(source) and is_plain and source.id not in STAYS
         assert told[source.id] == {304 if asks else 200}, source.id
-    confirmed = {e.source for e in at(world.archive.entries(), lp.EVENING) if e.status == 304}
+    confirmed = {e.source for e in at(world.archive.entries(), bodies.EVENING) if e.status == 304}
     assert confirmed == {name for name, statuses in told.items() if statuses == {304}}
     assert len(confirmed) >= 30
 
@@ -212,7 +213,7 @@ def test_what_can_be_confirmed_is_confirmed_and_not_sent_again(world: World) -> 
 def test_the_guards_inspected_every_source_of_prices(world: World) -> None:
     book, left = guarding.load(world.settings.data, world.archive)
     priced = {source.id for source in lp.live() if source.kind in guarding.GUARDED}
-    assert (set(book.states), left, book.through) == (priced, [], lp.EVENING)
+    assert (set(book.states), left, book.through) == (priced, [], bodies.EVENING)
     assert guarding.quarantined(book) == {}
     for name, state in book.states.items():
         assert state.memory.source == name
@@ -246,7 +247,7 @@ def test_unproven_sources_move_no_number(world: World, tmp_path: Path) -> None:
     """
     alone = lp.settings(tmp_path / "out", world.market.addresses())
     archive = Archive(alone.raw)
-    for moment in (lp.MORNING, lp.EVENING):
+    for moment in (bodies.MORNING, bodies.EVENING):
         for entry in at(world.archive.entries(), moment):
             if entry.source not in UNPROVEN:
                 archive.put(world.archive.load(entry))
@@ -267,7 +268,7 @@ def told(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     sources = {name: one.model_dump() for name, one in world.settings.sources.items()}
     monkeypatch.setenv("SPOTFIX_SOURCES", json.dumps(sources))
     monkeypatch.setenv("SPOTFIX_ALLOW_LOOPBACK", "true")
-    monkeypatch.setattr(schedule, "utc_now", lambda: lp.EVENING)
+    monkeypatch.setattr(schedule, "utc_now", lambda: bodies.EVENING)
     for name, key in lp.keys().items():
         monkeypatch.setenv(name, key)
 
@@ -285,19 +286,19 @@ def test_list_doctor_and_monitor_agree_with_the_rounds(world: World, told: Any) 
         is_live = name in LIVE
         assert row["is_asked_live"] == is_live, name
         assert row["proven_on"] == panel.SOURCES[name].proven_on
-        assert row["last_success"] == (clock.iso(lp.EVENING) if is_live else None)
+        assert row["last_success"] == (clock.iso(bodies.EVENING) if is_live else None)
         assert row["quarantined"] is None
     checks: dict[str, str] = {}
     for one in told("doctor")["checks"]:
         checks.setdefault(one["name"], one["told"])
         assert one["state"] != "bad" or one["name"] == "libraries", one
-    newest = clock.iso(lp.EVENING)
+    newest = clock.iso(bodies.EVENING)
     n = len(LIVE)
     assert checks["sources"] == f"{n} of {n} seen in the last 26 h, newest {newest}"
     assert checks["proofs"].startswith(f"{len(UNPROVEN)} of {n} asked sources are unproven")
     assert all(name in checks["proofs"] for name in UNPROVEN)
     assert checks["guards"].endswith("0 quarantined, 0 single prices refused")
-    with metrics.write(world.settings, lp.EVENING).open(encoding="utf-8") as file:
+    with metrics.write(world.settings, bodies.EVENING).open(encoding="utf-8") as file:
         found = {
             (sample.name, sample.labels.get("source", "")): sample.value
             for family in text_fd_to_metric_families(file)
@@ -306,7 +307,7 @@ def test_list_doctor_and_monitor_agree_with_the_rounds(world: World, told: Any) 
     for name in panel.SOURCES:
         assert found["spotfix_source_asked", name] == (name in LIVE)
         assert found["spotfix_source_proven", name] == panel.is_proven(name)
-        when = lp.EVENING.replace(tzinfo=UTC).timestamp() if name in LIVE else None
+        when = bodies.EVENING.replace(tzinfo=UTC).timestamp() if name in LIVE else None
         assert found.get(("spotfix_source_last_success_seconds", name)) == when
     assert found["spotfix_log_records", ""] == len(log_of(world.settings))
 
@@ -354,13 +355,13 @@ def sick(world: World, tmp_path_factory: pytest.TempPathFactory) -> Sick:
     deadline = max(5.0, 3 * world.told[0]["collect_seconds"])
     told = []
     with lp.deaf() as address:
-        market.moment = lp.MORNING
+        market.moment = bodies.MORNING
         market.sick = {name: behaviour for name, (_, behaviour) in SICK.items()}
         addresses = market.addresses() | {DEAF: address}
-        told.append(lp.child(out, addresses, lp.MORNING, deadline=deadline)[1])
+        told.append(lp.child(out, addresses, bodies.MORNING, deadline=deadline)[1])
     market.sick = {}
-    market.moment = lp.EVENING
-    told.append(lp.child(out, {"ecb": market.addresses()["ecb"]}, lp.EVENING)[1])
+    market.moment = bodies.EVENING
+    told.append(lp.child(out, {"ecb": market.addresses()["ecb"]}, bodies.EVENING)[1])
     first = told[0]
     print(f"\nsick: collected in {first['collect_seconds']:.2f} s of {deadline:.2f} s, healthy "
           f"after {max(seconds_of(first).values()):.2f} s, "
@@ -386,7 +387,7 @@ def test_the_healthy_are_done_long_before_and_gave_all(sick: Sick, world: World)
     for name in ("novita", DEAF):
         assert sick.told[0]["results"][name]["seconds"] >= sick.deadline - 0.1
     mine, theirs = (
-        [e for e in keyed(at(w.entries(), lp.MORNING)) if e[0] in healthy]
+        [e for e in keyed(at(w.entries(), bodies.MORNING)) if e[0] in healthy]
         for w in (Archive(sick.settings.raw), world.archive)
     )
     assert mine == theirs
@@ -409,9 +410,9 @@ def test_the_numbers_are_those_of_a_day_on_which_all_were_well(sick: Sick, world
 # --- killed in its midst -------------------------------------------------------------------------
 
 KILLS = (
-    (lp.MORNING, "torn 12"),
-    (lp.MORNING, "between 60"),
-    (lp.EVENING, "book 1"),
+    (bodies.MORNING, "torn 12"),
+    (bodies.MORNING, "between 60"),
+    (bodies.EVENING, "book 1"),
 )
 
 
@@ -425,7 +426,7 @@ def killed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Settings:
         lw.watch_few_indices(patch)
         for name, key in lp.keys().items():
             patch.setenv(name, key)
-        for moment in (lp.MORNING, lp.EVENING):
+        for moment in (bodies.MORNING, bodies.EVENING):
             market.moment = moment
             for where in (how for when, how in KILLS if when == moment):
                 code, _ = lp.child(out, market.addresses(), moment, die=where)
