@@ -319,23 +319,46 @@ def _die_at(words: str) -> None:
         raise ValueError(words)
 
 
-def queued() -> float:
-    """Return how long the main thread has been ready and waited for a processor, in seconds."""
-    stat = Path(f"/proc/self/task/{os.getpid()}/schedstat")
-    return int(stat.read_text().split()[1]) / 1e9 if stat.is_file() else 0.0
+class Heart:
+    """A thread that wakes every 20 ms and notes when it could not: how a busy machine held us."""
+
+    BEAT = 0.02
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._missed: list[tuple[float, float]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            before = time.monotonic()
+            time.sleep(self.BEAT)
+            now = time.monotonic()
+            self._missed.append((now - self._begun, now - before - self.BEAT))
+
+    def missed(self, since: float = 0.0) -> float:
+        """Return the seconds lost after ``since`` seconds; beats that come soon enough are none."""
+        return sum(late for when, late in self._missed if when >= since and late > self.BEAT)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
 
 
 class Watch:
     """Stands where the collector is called: its clock runs, so that each result has its time.
 
     A round dates all its bodies with one moment; here only the results' own times run on.
-    ``queued_seconds`` is what a busy machine, and not the collector, added after the deadline.
+    ``held_seconds`` is what a busy machine, and not the collector, added in all; ``late_seconds``
+    what it added after the deadline.
     """
 
     def __init__(self) -> None:
         self.results: dict[str, dict[str, Any]] = {}
         self.seconds = 0.0
-        self.queued_seconds = 0.0
+        self.held_seconds = self.late_seconds = 0.0
 
     def __call__(
         self,
@@ -346,10 +369,7 @@ class Watch:
         now: Callable[[], datetime],
         **more: Any,
     ) -> list[fetch.SourceResult]:
-        marks: list[float] = []
-        timer = threading.Timer(seconds - 0.1, lambda: marks.append(queued()))
-        timer.daemon = True
-        timer.start()
+        heart = Heart()
         moment, begun = now(), time.monotonic()
         found = fetch.collect(
             jobs,
@@ -359,8 +379,8 @@ class Watch:
             **more,
         )
         self.seconds = time.monotonic() - begun
-        timer.cancel()
-        self.queued_seconds = queued() - marks[0] if marks else 0.0
+        heart.stop()
+        self.held_seconds, self.late_seconds = heart.missed(), heart.missed(seconds - 0.1)
         for one in found:
             seen = self.results.setdefault(
                 one.source, {"seconds": 0.0, "reason": None, "bodies": 0}
@@ -393,7 +413,8 @@ def run_child() -> None:
         "seconds": time.monotonic() - begun,
         "cpu_seconds": time.process_time(),
         "collect_seconds": watch.seconds,
-        "queued_seconds": watch.queued_seconds,
+        "held_seconds": watch.held_seconds,
+        "late_seconds": watch.late_seconds,
         "peak_mib": peak,
         "results": watch.results,
         "failures": report.failures,

@@ -352,7 +352,7 @@ class Sick:
 @pytest.fixture(scope="module")
 def sick(world: World, tmp_path_factory: pytest.TempPathFactory) -> Sick:
     market, out = world.market, tmp_path_factory.mktemp("sick") / "out"
-    deadline = max(5.0, 3 * world.told[0]["collect_seconds"])
+    deadline = max(5.0, 4 * world.told[0]["collect_seconds"])
     told = []
     with lp.deaf() as address:
         market.moment = bodies.MORNING
@@ -365,7 +365,7 @@ def sick(world: World, tmp_path_factory: pytest.TempPathFactory) -> Sick:
     first = told[0]
     print(f"\nsick: collected in {first['collect_seconds']:.2f} s of {deadline:.2f} s, healthy "
           f"after {max(seconds_of(first).values()):.2f} s, "
-          f"{first['queued_seconds']:.2f} s without a processor after that")  # fmt: skip
+          f"held up {first['held_seconds']:.2f} s by the machine")  # fmt: skip
     return Sick(lp.settings(out, market.addresses()), deadline, told)
 
 
@@ -374,16 +374,20 @@ def seconds_of(told: dict[str, Any]) -> dict[str, float]:
 
 
 def test_the_round_ends_by_its_deadline_whatever_is_sick(sick: Sick) -> None:
-    """What the processor was given to others after the deadline is not counted."""
-    took, queued = (sick.told[0][f"{name}_seconds"] for name in ("collect", "queued"))
-    assert sick.deadline - 0.1 <= took <= sick.deadline + 1 + queued
+    """What a busy machine took for others after the deadline is not counted."""
+    took, late = (sick.told[0][f"{name}_seconds"] for name in ("collect", "late"))
+    assert sick.deadline - 0.1 <= took <= sick.deadline + 1 + late
 
 
 def test_the_healthy_are_done_long_before_and_gave_all(sick: Sick, world: World) -> None:
     """The sick hold on until the deadline; whoever waited for one of them would end with it."""
-    healthy = seconds_of(sick.told[0])
+    healthy, held = seconds_of(sick.told[0]), sick.told[0]["held_seconds"]
+    failed = {name for name, one in sick.told[0]["results"].items() if one["reason"]}
+    assert failed == set(REASONS) - {"deepinfra"}  # its body came; what is in it is none
     assert sorted(healthy) == sorted(set(LIVE) - set(REASONS))
-    assert max(healthy.values()) < 0.8 * sick.deadline, max(healthy, key=lambda n: healthy[n])
+    assert max(healthy.values()) < 0.8 * sick.deadline + held, max(
+        healthy, key=lambda n: healthy[n]
+    )
     for name in ("novita", DEAF):
         assert sick.told[0]["results"][name]["seconds"] >= sick.deadline - 0.1
     mine, theirs = (
