@@ -28,6 +28,7 @@ from index.frames import from_lines, to_lines
 from index.ledger.canonical import canonical, digest
 from index.ledger.files import replace_durably
 from index.refusals import REFUSALS
+from index.stamping import Digests, Parses
 from methodology import register, schemas
 from methodology.definition import Methodology
 from methodology.depth import Ask, depth_quotes
@@ -42,6 +43,7 @@ from methodology.guards import (
     load_releases,
     peers,
 )
+from methodology.guards.crowd import PEERS
 
 FILE = "guards.jsonl"
 SCHEMA = "guards/1.0"
@@ -181,13 +183,15 @@ def advance(
     if not entries:
         return book
     registers = registers_of()
+    sightings = (((e.source, e.url, e.sha256), _moment(e)) for e in entries)
+    parses = Parses(sightings, intake.parsed_of)
     for moment, group in groupby(entries, key=_moment):
         if tell:
             tell(f"{moment:%Y-%m-%d %H:%M}")
         captures = [archive.load(entry) for entry in group]
         book.read += len(captures)
         book.through = moment
-        inspect_round(book, moment, captures, rules, registers)
+        inspect_round(book, moment, captures, rules, registers, parses.of)
     cut = book.through - KEPT if book.through else None
     book.refusals = book.refusals.filter(pl.col("captured_at") > cut)
     data.mkdir(parents=True, exist_ok=True)
@@ -207,15 +211,20 @@ def inspect_round(
     captures: Sequence[Capture],
     rules: Methodology,
     registers: Registers,
+    parse: Callable[[Capture, str], Parsed] | None = None,
 ) -> None:
-    """Take one round into the book: every source is judged by what all knew before it."""
+    """Take one round into the book: every source is judged by what all knew before it.
+
+    ``parse`` gives the rows of a capture with this digest (default: ``intake.parsed_of``).
+    """
+    digest_of = Digests().of
     before = dict(book.states)
     parsed: dict[str, list[tuple[Capture, Parsed]]] = {}
-    for capture in sorted(captures, key=lambda c: (c.source, c.url, c.sha256)):
+    for capture in sorted(captures, key=lambda c: (c.source, c.url, digest_of(c))):
         if capture.source == gcp_list.SOURCE.id and not gcp_list.is_joined(capture):
             continue
         try:
-            found = intake.validated(intake.parse_capture(capture), capture)
+            found = parse(capture, digest_of(capture)) if parse else intake.parsed_of(capture)
         except SourceError:
             continue  # the source failed; its failure is recorded where the intake reads it
         parsed.setdefault(capture.source, []).append((capture, found))
@@ -223,6 +232,8 @@ def inspect_round(
     limits = replace(DEFAULT, rates=dict(book.rates))
     releases = load_releases()
     refusals = [book.refusals]
+    none = peers([], registers)
+    told = {name: peers([state], registers) for name, state in before.items()}
     for name, pages in parsed.items():
         source = panel.load(name)
         if source.kind not in GUARDED:
@@ -242,7 +253,8 @@ def inspect_round(
             name, source.path, is_proven=panel.is_proven(name)
         )
         quotes = quotes_of([found for _, found in pages], rules)
-        others = peers((s for n, s in before.items() if n != name), registers)
+        others = pl.concat([none, *(rows for n, rows in told.items() if n != name)])
+        others = others.unique(maintain_order=True).sort(list(PEERS))
         seen = inspect(state, quotes, facts, registers, others, releases, limits)
         book.states[name] = seen.state
         book.notes[name] = dict(sorted(seen.notes["code"].value_counts().iter_rows()))

@@ -23,6 +23,7 @@ from collectors.tokens import genai_prices
 from index import withheld
 from index.determine import Inputs
 from index.refusals import REFUSALS, applied
+from index.stamping import Digests, Parses
 from methodology import register, schemas
 from methodology.definition import Methodology
 from methodology.depth import Ask, depth_quotes
@@ -155,14 +156,19 @@ def read_captures(
     parts: list[Parsed] = []
     used: list[Capture] = []
     failures: list[dict[str, str]] = []
-    for capture in captures:
+    digests = Digests()
+    keys = [(c.source, c.url, digests.of(c)) for c in captures]
+    parses = Parses(
+        zip(keys, (c.observed_at for c in captures), strict=True),
+        _admitted if mode == "live" else parsed_of,
+    )
+    for capture, (_, _, sha256) in zip(captures, keys, strict=True):
         if progress:
             progress(capture.source)
         try:
-            parsed = validated(parse_capture(capture), capture)
+            parsed = parses.of(capture, sha256)
             if mode == "live":
-                parsed = withheld.admitted(capture.source, parsed, panel.is_proven)
-                parsed = _guarded(parsed, guarded, capture)
+                parsed = _guarded(parsed, guarded, capture.observed_at, sha256)
             parts.append(parsed)
             used.append(capture)
         except SourceError as error:
@@ -201,12 +207,20 @@ def read_captures(
     return Intake(mode, inputs, rejections, tuple(used), tuple(failures), seen, guarded)
 
 
-def _guarded(parsed: Parsed, refusals: pl.DataFrame, capture: Capture) -> Parsed:
+def parsed_of(capture: Capture) -> Parsed:
+    """Return what one capture yields, every frame of it as its model wants it."""
+    return validated(parse_capture(capture), capture)
+
+
+def _admitted(capture: Capture) -> Parsed:
+    return withheld.admitted(capture.source, parsed_of(capture), panel.is_proven)
+
+
+def _guarded(parsed: Parsed, refusals: pl.DataFrame, at: datetime, sha256: str) -> Parsed:
     """Return what was parsed without the prices that the guards refused in this capture."""
-    at = capture.observed_at
-    mine = refusals.filter(
-        (pl.col("captured_at") == at) & (pl.col("capture_sha256") == capture.sha256)
-    )
+    if refusals.is_empty():
+        return parsed
+    mine = refusals.filter((pl.col("captured_at") == at) & (pl.col("capture_sha256") == sha256))
     if mine.is_empty():
         return parsed
     quotes, refused = applied(parsed.quotes, mine, at)

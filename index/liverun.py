@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 
 from collectors import panel
 from collectors.archive import Archive
 from collectors.base import Capture
+from collectors.entries import Entry
 from collectors.gpus import gcp_list
 from index import guarding, intake, live, pipeline, schedule
 from index.collecting import UNASKED, collect_round
@@ -199,19 +201,32 @@ def live_captures(archive: Archive, cut: datetime) -> list[Capture]:
     """
     since = cut - intake.LIVE_SPAN
     found: list[Capture] = []
-    newest: dict[str, Capture] = {}
+    newest: dict[str, Entry] = {}
+    loaded: dict[str, Capture] = {}
+
+    def load(entry: Entry) -> Capture:
+        # A body is read and held once, however often it was captured.
+        first = loaded.get(entry.sha256) or loaded.setdefault(entry.sha256, archive.load(entry))
+        return replace(
+            first,
+            source=entry.source,
+            url=entry.url,
+            fetched_at=entry.fetched_at,
+            status=entry.status,
+            headers=entry.headers,
+        )
+
     for entry in archive.entries():
         when = entry.fetched_at.replace(tzinfo=None)
         if not (guarding.is_read(entry) and since < when <= cut):
             continue
-        capture = archive.load(entry)
-        if entry.source == gcp_list.SOURCE.id and not gcp_list.is_joined(capture):
-            continue
         if panel.load(entry.source).mode == "schedule":
-            newest[entry.source] = capture
-        else:
+            newest[entry.source] = entry
+            continue
+        capture = load(entry)
+        if entry.source != gcp_list.SOURCE.id or gcp_list.is_joined(capture):
             found.append(capture)
-    ordered = [*found, *newest.values()]
+    ordered = [*found, *map(load, newest.values())]
     return sorted(ordered, key=lambda c: (c.source, c.fetched_at, c.url, c.sha256))
 
 

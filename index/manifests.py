@@ -121,11 +121,15 @@ def archived_captures(content: Mapping[str, Any], archive: Archive) -> list[Capt
     Raises:
         VerificationError: a body is missing or its bytes are not those of its digest.
     """
+    bodies = {
+        name: archive.get(name)
+        for name in dict.fromkeys(row["body_sha256"] for row in content["captures"])
+    }
     return [
         Capture(
             row["source"],
             row["url"],
-            archive.get(row["body_sha256"]),
+            bodies[row["body_sha256"]],
             datetime.fromisoformat(row["fetched_at"]),
         )
         for row in content["captures"]

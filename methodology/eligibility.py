@@ -36,6 +36,10 @@ class Registers:
     licences: pl.DataFrame
 
 
+SLICE = 50_000
+"""Rows whose texts are held at once while their ids are made."""
+
+
 def normalise(
     quotes: pl.DataFrame, registers: Registers, bounds: Bounds
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -179,10 +183,14 @@ def _observations(priced: pl.DataFrame) -> pl.DataFrame:
     columns = [c for c in schemas.schema_of(schemas.Observation) if c != "observation_id"]
     rows = priced.with_columns(pl.col("provider_id").alias("provider"), unit.alias("unit"))
     rows = rows.select(columns)
-    content = rows.select(
-        pl.concat_str([pl.col(c).cast(pl.String).fill_null("~") for c in columns], separator="\x1f")
-    ).to_series()
-    ids = [hashlib.sha256(text.encode()).hexdigest() for text in content.to_list()]
+    whole = pl.concat_str(
+        [pl.col(c).cast(pl.String).fill_null("~") for c in columns], separator="\x1f"
+    )
+    ids = [
+        hashlib.sha256(text.encode()).hexdigest()
+        for part in rows.iter_slices(SLICE)
+        for text in part.select(whole).to_series().to_list()
+    ]
     return rows.with_columns(pl.Series("observation_id", ids, dtype=pl.String))
 
 

@@ -7,6 +7,7 @@ order give the same bytes on every machine.
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -20,6 +21,9 @@ from methodology.guards.figures import KEY, KEY_TYPES
 SCHEMA = "guard_state/1.0"
 
 MOMENT = pl.Datetime("us")
+
+_MOMENT_FORM, _DAY_FORM = "%Y-%m-%dT%H:%M:%S%.6fZ", "%Y-%m-%d"
+"""How the columns of time are written."""
 
 OFFERS: dict[str, pl.DataType] = {
     **KEY_TYPES,
@@ -87,12 +91,12 @@ class GuardState:
             "schema": SCHEMA,
             **{name: _plain(value) for name, value in asdict(self.memory).items()},
         }
-        lines = [head]
-        lines += [
-            {name: _plain(value) for name, value in row.items()}
-            for row in self.offers.select(list(OFFERS)).sort(KEY, nulls_last=True).to_dicts()
-        ]
-        return b"".join(_line(each) for each in lines)
+        columns = [_as_written(name) for name in sorted(OFFERS)]
+        rows = self.offers.sort(KEY, nulls_last=True).select(columns)
+        body = io.BytesIO()
+        if not rows.is_empty():
+            rows.write_ndjson(body)
+        return _line(head) + bytes(body.getvalue())
 
     @classmethod
     def from_bytes(cls, body: bytes) -> GuardState:
@@ -102,6 +106,9 @@ class GuardState:
             LogInconsistent: the bytes are not a state's, or not its canonical ones.
         """
         try:
+            found = cls._read(body)
+            if found is not None:
+                return found
             head, *rows = [json.loads(line) for line in body.splitlines()]
             if head.pop("schema") != SCHEMA or set(head) != {f.name for f in fields(Memory)}:
                 raise ValueError(f"the first line is not one of {SCHEMA}")
@@ -132,6 +139,47 @@ class GuardState:
                 "artefact from a copy of the ledger"
             )
         return state
+
+    @classmethod
+    def _read(cls, body: bytes) -> GuardState | None:
+        """Return the state of canonical bytes, None where a closer look must tell what is wrong."""
+        first, _, rest = body.partition(b"\n")
+        head = json.loads(first)
+        if head.pop("schema") != SCHEMA:
+            return None
+        memory = replace(
+            Memory(**head), captured_at=_time(head["captured_at"]), since=_time(head["since"])
+        )
+        offers = pl.DataFrame(schema=OFFERS)
+        if rest:
+            try:
+                offers = pl.read_ndjson(io.BytesIO(rest), schema=_WRITTEN)
+                offers = offers.select(_as_read(name) for name in OFFERS)
+            except pl.exceptions.PolarsError:
+                return None
+        state = cls(memory, offers)
+        return state if state.to_bytes() == body else None
+
+
+_WRITTEN: dict[str, pl.DataType] = {
+    name: pl.Int64() if dtype.is_integer() else pl.String() if dtype.is_temporal() else dtype
+    for name, dtype in OFFERS.items()
+}
+"""The columns of the lines: times are text there, and the reader knows no narrow integers."""
+
+
+def _as_written(name: str) -> pl.Expr:
+    dtype = OFFERS[name]
+    if not dtype.is_temporal():
+        return pl.col(name)
+    return pl.col(name).dt.strftime(_MOMENT_FORM if dtype == MOMENT else _DAY_FORM)
+
+
+def _as_read(name: str) -> pl.Expr:
+    dtype = OFFERS[name]
+    if dtype == MOMENT:
+        return pl.col(name).str.to_datetime(_MOMENT_FORM, time_unit="us", time_zone=None)
+    return pl.col(name).str.to_date(_DAY_FORM) if dtype == pl.Date() else pl.col(name).cast(dtype)
 
 
 def _line(content: dict[str, Any]) -> bytes:
