@@ -31,9 +31,10 @@ def read_text(capture: Capture, body: bytes) -> pl.DataFrame:
             head, a quote without its end, or two readers that see other numbers of lines.
     """
     try:
-        text = body.decode("utf-8-sig")
+        # Line by line: a second copy of a large body as text would be the peak of a round.
+        text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline="")
+        widths = [len(row) for row in csv.reader(text, strict=True) if row]
         table = pl.read_csv(io.BytesIO(body), infer_schema=False, truncate_ragged_lines=False)
-        widths = [len(row) for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except (UnicodeDecodeError, csv.Error, PolarsError) as error:
         raise _not_csv(capture, f"{error}") from error
     odd = next((n for n, width in enumerate(widths) if width != widths[0]), None)
