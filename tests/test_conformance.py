@@ -89,7 +89,8 @@ def test_as_json_the_rows_have_the_same_fields(capsys: pytest.CaptureFixture[str
             "expected_ols.coefficients.capability", 1, id="a coefficient",
         ),
         pytest.param(
-            "TV15_look_back", ["rows", 3, "average_of"], ["E0", "E-2"], "scenario 4.average_of", 1, id="days of a mean",
+            "TV15_look_back", ["rows", 3, "average_of"], ["E0", "E-2"],
+            "scenario 4.average_of", 1, id="days of a mean",
         ),
     ],
 )  # fmt: skip
