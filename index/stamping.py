@@ -33,11 +33,12 @@ STAMPS = {"quotes": "observed_at", "asks": "observed_at", "volumes": "as_of"}
 ONCE = frozenset(
     (
         *("alibaba_bailian", "anthropic_page", "azure_openai", "baidu_qianfan", "catwalk"),
-        *("chutes", "fireworks", "google_page", "groq", "huggingface_router", "kilo", "litellm"),
+        *("chutes", "deepinfra", "deepseek_page", "deepseek_page_zh", "fireworks", "google_page"),
+        *("groq", "huggingface_router", "kilo", "litellm"),
         *("minimax", "modelpricewatch", "models_dev", "moonshot", "novita"),
         *("openai_page", "openrouter_endpoints", "openrouter_models", "openrouter_providers"),
         *("poe", "requesty", "siliconflow", "tencent_hunyuan", "together", "vercel_gateway"),
-        *("volcengine", "xai_api"),
+        *("volcengine", "xai_api", "zhipu"),
         *("akash", "azure_retail", "crusoe", "cudo", "digitalocean", "gpurentalprices"),
         *("hyperstack", "jarvislabs", "lambda_cloud", "nebius", "oci", "primeintellect", "runpod"),
         *("scaleway", "seeweb", "shadeform", "vast", "verda", "vultr"),

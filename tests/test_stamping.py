@@ -177,7 +177,7 @@ def test_a_body_that_says_something_else_each_hour_is_parsed_each_hour_and_no_mo
 
 def test_a_source_that_is_not_named_is_parsed_for_each_capture() -> None:
     between = Counting(lambda at: "1" if HOURS[20] <= at < HOURS[40] else "2")
-    assert same("deepinfra", between) == 76
+    assert same("aws_bedrock", between) == 76
 
 
 def test_a_row_that_states_the_time_of_the_first_capture_itself_keeps_it() -> None:
