@@ -132,3 +132,12 @@ def test_a_multiple_that_the_page_states_is_quoted_with_both_figures() -> None:
 def test_tables_without_a_row_are_a_page_that_changed() -> None:
     with pytest.raises(ParseError, match="TABLE_CHANGED"):
         sheet().parsed()
+
+
+def test_two_prices_of_one_model_are_none_of_it() -> None:
+    sheet = Sheet(Capture("acme", "page", b"", datetime(2026, 11, 20, tzinfo=UTC)), "acme")
+    for price in ("3.15", "2.10"):
+        sheet.offer("qwen3-max", "", {"IN": Cell("输入", price)})
+    found = sheet.parsed()
+    assert found.quotes.select("price_text", "status").rows() == [(None, "unknown")]
+    assert found.rejections["reason"].to_list() == ["AMBIGUOUS_LISTING"] * 2

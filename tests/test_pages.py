@@ -335,3 +335,17 @@ def test_a_price_page_as_it_was_clipped() -> None:
     (table,) = html_tables(page(body.read_bytes()))
     assert table.header == ("模型", "模型", "deepseek-v4-flash", "deepseek-v4-pro")
     assert table.rows[-2] == ("价格", "百万tokens输出", "2元", "6元")
+
+
+def test_a_zero_byte_that_a_browser_passes_over_refuses_the_page() -> None:
+    with pytest.raises(ParseError) as caught:
+        html_tables(page("<table><tr><th>a</th></tr><tr><td>$9.\x0000</td></tr></table>"))
+    assert caught.value.reason == "NOT_TEXT"
+
+
+@pytest.mark.parametrize("figure", ["9" * 5000, "0." + "0" * 60 + "1"], ids=["long", "tiny"])
+def test_a_figure_with_more_digits_than_a_price_is_none(figure: str) -> None:
+    with pytest.raises(PriceError) as caught:
+        money(f"${figure}")
+    assert caught.value.reason == "NOT_A_NUMBER"
+    assert len(str(caught.value)) < 300

@@ -109,6 +109,7 @@ def test_a_stock_that_is_no_count_is_refused(sizes: Any) -> None:
     [
         pytest.param(b"<html>", "NOT_JSON", id="an error page"),
         pytest.param(b"[]", "EMPTY", id="an empty book"),
+        pytest.param(b'{"stocks": []}', "EMPTY", id="a stock of nothing"),
         pytest.param(b'{"status": false, "message": "Unauthorized"}', "SHAPE", id="a refusal"),
     ],
 )

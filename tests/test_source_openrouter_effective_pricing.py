@@ -148,3 +148,24 @@ def test_all_captured_tables_parse_with_rows_as_counted_apart() -> None:
     assert kept + sum(seen.values()) == 15_800
     assert set(seen) == {"NO_HOST", "FREE_VARIANT", "VARIANT_NOT_STANDARD"}
     assert seen["NO_HOST"] == 4_454
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (line(host="H\u202e"), "MALFORMED_ROW"),
+        (line(tokens="05"), "NOT_A_COUNT"),
+        (line().replace("2026-08-07T", "2027-08-07T"), "SEEN_IN_FUTURE"),
+    ],
+    ids=["text turned round", "a zero before the figure", "scraped after it was fetched"],
+)
+def test_a_row_that_cannot_be_is_refused(row: str, reason: str) -> None:
+    found = parse(capture(table(row)))
+    assert found.volumes.is_empty()
+    assert found.rejections["reason"].to_list() == [reason]
+
+
+def test_a_head_without_a_row_and_a_row_cut_inside_are_faults() -> None:
+    for body in (table(), table(line()[:-4])):
+        with pytest.raises(ParseError):
+            parse(capture(body))

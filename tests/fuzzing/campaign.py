@@ -39,6 +39,9 @@ CHUNK = 500
 LIGHT = 4
 """A body of a GPU source costs several of another; the others get so many times its bodies."""
 
+QUIET_SECONDS = 30
+"""Where no person watches, progress is told no oftener than this."""
+
 REPEATS_ARE_JUDGED = {
     "litellm": "a hand-edited map with whole entries twice: its parser judges each repeated key",
 }
@@ -342,12 +345,14 @@ def main() -> int:
     parser.add_argument("--bodies", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    began = time.monotonic()
+    began = told = time.monotonic()
 
     def tell(done: int, total: int) -> None:
-        if sys.stderr.isatty() or done % 50_000 < CHUNK or done == total:
-            seconds = time.monotonic() - began
-            print(f"\r{done:,} of {total:,} bodies, {seconds:.0f} s", end="", file=sys.stderr)
+        nonlocal told
+        now = time.monotonic()
+        if sys.stderr.isatty() or done == total or now - told > QUIET_SECONDS:
+            told = now
+            print(f"\r{done:,} of {total:,} bodies, {now - began:.0f} s", end="", file=sys.stderr)
 
     tally = campaign(given.bodies, given.seed, tell)
     print(file=sys.stderr)
