@@ -13,7 +13,6 @@ import gzip
 import hashlib
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -39,6 +38,7 @@ from index.config import Settings
 from tests import live_world as lw
 from tests import loopback as lb
 from tests.live_bodies import ANY, EVENING, MORNING, Page, folder_of, pages_of
+from tests.memory import peak_mib
 from tests.offline import close_the_door, plain_environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -408,7 +408,7 @@ def run_child() -> None:
     mine = settings(Path(given["out"]), given["addresses"], deadline_seconds=given["deadline"])
     begun = time.monotonic()
     report = liverun.run_live(mine, datetime.fromisoformat(given["moment"]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     told = {
         "seconds": time.monotonic() - begun,
         "cpu_seconds": time.process_time(),

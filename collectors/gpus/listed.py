@@ -145,21 +145,17 @@ class Offers(Rows):
         )
 
     def parsed(self) -> Parsed:
-        """Return everything added so far as validated frames.
+        """Return everything added so far as frames; whoever takes them in validates them.
 
         Raises:
             ParseError: ``EMPTY`` when nothing was.
         """
         self._keep_cheapest()
         found = self.frames()
-        source = self._source
         whole = replace(
             found,
-            quotes=schemas.validate(schemas.Quote, found.quotes, source),
-            volumes=schemas.validate(
-                schemas.Volume, schemas.frame(schemas.Volume, self.volumes), source
-            ),
-            asks=schemas.validate(Ask, schemas.frame(Ask, self.asks), source),
+            volumes=schemas.frame(schemas.Volume, self.volumes),
+            asks=schemas.frame(Ask, self.asks),
         )
         return not_empty(self.capture, whole)
 

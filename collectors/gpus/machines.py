@@ -124,7 +124,7 @@ class Sheet:
         self._counts[key] = self._counts.get(key, 0) + int(value)
 
     def parsed(self) -> Parsed:
-        """Return everything added so far as frames.
+        """Return everything added so far as frames; whoever takes them in validates them.
 
         Raises:
             ParseError: ``EMPTY`` when nothing was.
@@ -136,10 +136,8 @@ class Sheet:
         ]
         kept = self._rows.frames()
         whole = Parsed(
-            quotes=schemas.validate(schemas.Quote, kept.quotes, self.capture.source),
-            volumes=schemas.validate(
-                schemas.Volume, schemas.frame(schemas.Volume, volumes), self.capture.source
-            ),
+            quotes=kept.quotes,
+            volumes=schemas.frame(schemas.Volume, volumes),
             rejections=kept.rejections,
         )
         return told(self.capture, whole)

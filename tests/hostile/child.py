@@ -10,7 +10,6 @@ import gc
 import hashlib
 import json
 import logging
-import resource
 import sys
 import time
 from collections.abc import Generator
@@ -24,6 +23,7 @@ from collectors.held import Held
 from methodology.errors import ParseError
 from tests.fetching import CANARY, NOON, make_source
 from tests.hostile.table import ROWS, Row
+from tests.memory import peak_mib
 
 DEADLINE = 12.0
 SHORT = 4.0
@@ -142,13 +142,12 @@ def main() -> None:
             "headers": [dict(capture.headers) for capture in result.captures],
             "attempts": result.attempts,
         }
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     out = {
         "told": told,
         "took": took,
         "healthy": ended.get("healthy"),
         "kept": kept,
-        "peak_mib": peak / 1024,
+        "peak_mib": peak_mib(),
         "connected": connected,
         "looked_up": looked_up,
     }
