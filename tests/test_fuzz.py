@@ -317,3 +317,9 @@ def test_a_planted_silent_acceptance_is_found(plant: Callable[[list[dict[str, An
 def test_a_campaign_that_injected_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["campaign", "--bodies", "0"])
     assert campaign.main() == 1
+
+
+def test_a_discount_beyond_all_bounds_is_none() -> None:
+    body = b'{"discount": 1e2147483648, "rate_per_input_token_cached": 1e999999}'
+    assert not validator.is_what_is_left(body, "0.5")
+    assert validator.is_what_is_left(b'{"discount": 0.5}', "0.5")

@@ -345,6 +345,6 @@ def is_what_is_left(body: bytes, multiple: str) -> bool:
         rests = [1 - Decimal(found.decode()) for found in _DISCOUNT.findall(body)]
         cached = [Decimal(found.decode()) for found in _CACHED.findall(body)]
         wanted = Decimal(multiple)
-    except ArithmeticError:
+        return any(rest * more == wanted for rest in [Decimal(1), *rests] for more in [1, *cached])
+    except ArithmeticError:  # a discount of 1e2147483648 is none, nor is its product
         return False
-    return any(rest * more == wanted for rest in [Decimal(1), *rests] for more in [1, *cached])
