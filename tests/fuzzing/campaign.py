@@ -55,10 +55,15 @@ MADE_UP = {
 }
 """Sources whose price text need not stand in the body, and why."""
 
+
+def _unbroken(body: bytes) -> str:
+    return "".join(body.decode("utf-8", "replace").split())
+
+
 MULTIPLES: dict[str, tuple[str, Callable[[bytes, str], bool]]] = {
     "alibaba_bailian": (
         "the page says half price in words",
-        lambda body, multiple: multiple == "0.5" and "半价" in body.decode("utf-8", "replace"),
+        lambda body, multiple: multiple == "0.5" and "半价" in _unbroken(body),
     ),
     "deepinfra": (
         "the body states what is taken off, the quote what is left",

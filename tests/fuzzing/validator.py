@@ -320,7 +320,8 @@ def _drawn(text: str) -> list[str]:
     seen = "".join(c for c in text if c.isascii() or unicodedata.category(c) != "Cf")
     seen = html.unescape(_ESCAPED.sub(lambda code: chr(int(code[1], 16)), seen))
     texts = [seen, _MARKS.sub("", seen)]
-    return [_TAG.sub(by, one) for one in texts for by in ("", " ")]
+    # Data of a script may stand inside a tag, so the text with its tags counts as well.
+    return texts + [_TAG.sub(by, one) for one in texts for by in ("", " ")]
 
 
 def stands_in(body: bytes | Body, price: str) -> bool:
