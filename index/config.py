@@ -33,6 +33,19 @@ class SourceSettings(BaseModel):
     accept_terms: bool = False
 
 
+class WitnessSettings(BaseModel):
+    """One witness of the log (C2SP tlog-witness): where it listens and the key it signs with.
+
+    ``key`` is its public key as base64 of the 32 (Ed25519) or 1312 bytes (ML-DSA-44).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    url: str
+    key: str
+
+
 class Settings(BaseSettings):
     """Everything that may differ between two installations of the same software."""
 
@@ -48,6 +61,25 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(120.0, gt=0, description="for all sources together")
     allow_loopback: bool = Field(False, description="let sources point at this machine (tests)")
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    keys: Path = Field(
+        default_factory=lambda given: given["out"] / "keys",
+        description="where the keys are; default keys/ below out",
+    )
+    allow_demo_live: bool = Field(
+        False, description="publish live with demonstration keys and names (tests)"
+    )
+    witnesses: list[WitnessSettings] = Field(
+        default_factory=list, description="who is asked to countersign before a value is made"
+    )
+    witness_quorum: int = Field(
+        0, ge=0, description="distinct witnesses without which a fixing is COMMIT_UNWITNESSED"
+    )
+    witness_seconds: float = Field(
+        10.0, gt=0, description="for all witnesses and the time stamp together"
+    )
+    timestamp_authority: str | None = Field(
+        None, description="address of an RFC 3161 time-stamp authority"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -75,6 +107,16 @@ class Settings(BaseSettings):
     def data(self) -> Path:
         """Projections: the analysts' file and Parquet."""
         return self.out / "data"
+
+    @property
+    def drop(self) -> Path:
+        """What an exchange fetches: one folder for each session's day."""
+        return self.out / "drop"
+
+    @property
+    def site(self) -> Path:
+        """The public tree that any file server can serve."""
+        return self.out / "site"
 
     @property
     def lock(self) -> Path:
