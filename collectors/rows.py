@@ -162,7 +162,8 @@ class Rows:
         """Add one quote; ``window`` is start and end in UTC minutes, the end exclusive.
 
         Refused instead: ``MALFORMED_ROW`` for a name that is none (``collectors.visible``),
-        ``BAD_DATE`` for a validity outside the years a price can be of (``collectors.times``), and
+        ``BAD_DATE`` for a moment outside the years a price can be of (``collectors.times``) or a
+        validity that ends before it begins, and
         ``SEEN_IN_FUTURE`` for a row of a history that is later than the day after its fetching.
         """
         what = f"{meter} {price_text} {status}"
@@ -171,8 +172,10 @@ class Rows:
                 told_of = f"{what}: the name {name[:80]!a} {fault}"
                 self.reject(provider, listing_id, "MALFORMED_ROW", told_of)
                 return
-        if not (is_within(effective_from) and is_within(effective_to)):
-            when = f"{what}: valid from {effective_from} to {effective_to}"
+        moments = (self.observed_at, effective_from, effective_to)
+        is_backwards = bool(effective_from and effective_to and effective_from >= effective_to)
+        if is_backwards or not all(map(is_within, moments)):
+            when = f"{what}: observed {moments[0]}, valid from {effective_from} to {effective_to}"
             self.reject(provider, listing_id, "BAD_DATE", when)
             return
         if self.observed_at > self._fetched_at + DAY:

@@ -323,3 +323,6 @@ def test_a_discount_beyond_all_bounds_is_none() -> None:
     body = b'{"discount": 1e2147483648, "rate_per_input_token_cached": 1e999999}'
     assert not validator.is_what_is_left(body, "0.5")
     assert validator.is_what_is_left(b'{"discount": 0.5}', "0.5")
+    endless = b'{"discount": 0.5, "rate_per_input_token_cached": 1e2147483648}'
+    cached = b'{"rate_per_input_token_cached": 0.2}'
+    assert validator.is_what_is_left(endless + cached, "0.10")

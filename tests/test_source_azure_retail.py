@@ -68,7 +68,11 @@ def test_a_reservation_total_labelled_one_hour_never_becomes_a_price() -> None:
         pytest.param({"retailPrice": -1}, "NEGATIVE_PRICE", id="negative"),
         pytest.param({"retailPrice": "98.32"}, "NOT_A_NUMBER", id="a text"),
         pytest.param({"armRegionName": ""}, "MALFORMED_ROW", id="no region"),
+        pytest.param({"armRegionName": "\u202e"}, "MALFORMED_ROW", id="a region nobody sees"),
         pytest.param({"armSkuName": None}, "MALFORMED_ROW", id="no machine"),
+        pytest.param(
+            {"armSkuName": "Standard_ND96" + "9" * 400}, "MALFORMED_ROW", id="an endless machine"
+        ),
         pytest.param({"effectiveStartDate": "soon"}, "MALFORMED_ROW", id="no date"),
         pytest.param({"effectiveStartDate": 20231201}, "MALFORMED_ROW", id="a number as date"),
         pytest.param({"effectiveStartDate": "2023-12-01"}, "MALFORMED_ROW", id="no zone"),

@@ -231,6 +231,19 @@ def test_a_set_that_a_later_one_always_replaces_is_refused():
     assert found.rejections["reason"].to_list() == ["NEVER_ACTIVE"]
 
 
+def test_an_id_that_stands_twice_has_no_price_where_the_figures_differ():
+    models = [
+        {"id": "m", "prices": {"input_mtok": 1, "output_mtok": 3}},
+        {"id": "m", "prices": {"input_mtok": 2, "output_mtok": 3}},
+    ]
+    found = parse(capture(json.dumps([{"id": "p", "models": models}]).encode()))
+    told = found.quotes.select("meter", "price_text", "status").rows()
+    assert told == [("IN", None, "unknown"), ("OUT", "3", "offered")]
+    assert found.rejections["reason"].to_list() == [
+        *("AMBIGUOUS_LISTING", "AMBIGUOUS_LISTING", "DUPLICATE_LISTING"),
+    ]
+
+
 FIGURES = {
     "zero": (0, "FREE_OFFER"),
     "below zero": (-1, "NEGATIVE_PRICE"),

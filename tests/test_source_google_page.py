@@ -44,6 +44,12 @@ def parsed() -> Parsed:
     return read(BODY.read_text())
 
 
+def test_a_price_that_ends_as_it_begins_is_refused() -> None:
+    parsed = cell("$0.30 through December 31, 2026starting January 1, 2027.")
+    assert of(parsed, "gemini-2.5-flash", "IN") == []
+    assert "BAD_DATE" in refused(parsed, "gemini-2.5-flash")
+
+
 def test_prices_with_an_end_and_a_start_carry_both(parsed: Parsed) -> None:
     for meter, now, later in (
         ("IN", "0.75", "1.50"),

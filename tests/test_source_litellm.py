@@ -177,6 +177,9 @@ HOSTILE = {
     "a wrapper without an offset": (
         b'{"fetched_at":"2025-12-29T12:00:00","data":{"m":{"input_cost_per_token":1}}}'
     ),
+    "a wrapper of the year 25": (
+        b'{"fetched_at":"0025-12-29T12:00:00Z","data":{"m":{"input_cost_per_token":1}}}'
+    ),
     "a number of a thousand digits": b'{"m":{"input_cost_per_token":' + b"1" * 1000 + b"}}",
 }
 

@@ -93,6 +93,9 @@ def test_both_forms_of_a_day_say_the_same() -> None:
         pytest.param({"price_type": "reserved_1y"}, "NOT_ON_DEMAND", id="another kind of price"),
         pytest.param({"source": None}, "MALFORMED_ROW", id="nobody sells it"),
         pytest.param({"collected_utc": "2026-03-03"}, "MALFORMED_ROW", id="a day is no time"),
+        pytest.param(
+            {"collected_utc": "0026-03-03T15:30:46+00:00"}, "BAD_DATE", id="the year 26 is no time"
+        ),
     ],
 )
 def test_a_bad_card_is_refused_and_its_neighbour_kept(changed: dict[str, Any], reason: str) -> None:

@@ -44,6 +44,7 @@ from collectors import retail_prices as retail
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source, rejection, single_get
 from collectors.gpus import tabular
+from collectors.visible import name_fault
 from methodology import schemas
 from methodology.errors import PriceError
 from methodology.units import exact
@@ -118,6 +119,9 @@ def _quote(capture: Capture, item: dict[str, Any]) -> dict[str, Any]:
     if exact(price) == 0:
         raise PriceError("ZERO_PRICE", f"retailPrice {price} means not offered, never free")
     start = retail.start_of(item)
+    for field in ("armSkuName", "armRegionName"):
+        if fault := name_fault(_text(item, field)):
+            raise PriceError("MALFORMED_ROW", f"{field} {str(item[field])[:80]!a} {fault}")
     return {
         "source": capture.source,
         "provider": PROVIDER,

@@ -14,7 +14,7 @@ import polars as pl
 
 from collectors.base import Capture, Parsed
 from collectors.csv_tables import read_text
-from collectors.times import days
+from collectors.times import FIRST, LAST, days
 from collectors.visible import no_name, shown_texts
 from methodology import schemas
 from methodology.errors import ParseError, PriceError
@@ -126,7 +126,8 @@ def split(capture: Capture, rows: pl.DataFrame) -> Parsed:
 
     Columns of ``Quote`` that ``rows`` lacks are null. ``source`` and ``capture_sha256`` are filled
     from the capture. Refused here: ``MALFORMED_ROW`` for a name that is none
-    (``collectors.visible``), ``SEEN_IN_FUTURE`` for what is later than the day after the fetching.
+    (``collectors.visible``), ``BAD_DATE`` for a moment outside the years a price can be of
+    (``collectors.times``), ``SEEN_IN_FUTURE`` for what is later than the day after the fetching.
     """
     schema = schemas.schema_of(schemas.Quote)
     filled = rows.with_columns(
@@ -135,9 +136,15 @@ def split(capture: Capture, rows: pl.DataFrame) -> Parsed:
     absent = [pl.lit(None, dtype=schema[n]).alias(n) for n in schema if n not in filled.columns]
     is_open = pl.col("reason").is_null()
     is_odd = no_name("provider") | no_name("listing_id") | no_name("region")
+    is_dated = pl.all_horizontal(
+        pl.col(column).dt.date().is_between(FIRST, LAST).fill_null(value=True)
+        for column in ("observed_at", "effective_from", "effective_to")
+    )
     filled = filled.with_columns(absent).with_columns(
         pl.when(is_open & is_odd)
         .then(pl.lit("MALFORMED_ROW"))
+        .when(is_open & ~is_dated)
+        .then(pl.lit("BAD_DATE"))
         .when(is_open & (pl.col("observed_at") > capture.observed_at + DAY))
         .then(pl.lit("SEEN_IN_FUTURE"))
         .otherwise("reason")

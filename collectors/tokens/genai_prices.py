@@ -46,8 +46,9 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from collectors.base import Capture, Parsed, Source, single_get
+from collectors.base import Capture, Parsed, Source, not_empty, single_get
 from collectors.rows import Rows, is_name, load_json, problem, shape_error
+from collectors.tokens.clashes import without_clashes
 
 METERS = {"input_mtok": "IN", "output_mtok": "OUT", "cache_read_mtok": "CIN"}
 BATCH_METERS = {"input_mtok": "BAT_IN", "output_mtok": "BAT_OUT"}
@@ -148,7 +149,8 @@ def parse(capture: Capture) -> Parsed:
     Rejections: ``FREE_OFFER``, ``NOT_A_NUMBER``, ``NEGATIVE_PRICE`` per figure;
     ``NOT_A_MEASURED_METER`` and ``CONTEXT_BRACKET`` once per listing and field;
     ``UNKNOWN_CONSTRAINT``, ``BAD_WINDOW``, ``NEVER_ACTIVE`` and ``PRICE_VARIANT`` (a set for a
-    service level that is not measured) per price set; ``CONVERTED_CURRENCY`` per listing.
+    service level that is not measured) per price set; ``CONVERTED_CURRENCY`` per listing;
+    ``AMBIGUOUS_LISTING`` and ``DUPLICATE_LISTING`` where one id stands twice (see ``clashes``).
 
     Raises:
         ParseError: ``NOT_JSON``, or ``SHAPE`` when it is none of the three.
@@ -171,7 +173,7 @@ def parse(capture: Capture) -> Parsed:
                 rows.reject(provider, listing, "PRICE_VARIANT", f"price set for {when!r}")
         # among variants the first active one wins, so the list is read from its end
         _parse_sets(capture, rows, (provider, listing), batch[::-1], BATCH_METERS, told)
-    return rows.parsed()
+    return not_empty(capture, without_clashes(capture, rows))
 
 
 def _listings(capture: Capture) -> list[tuple[str, str, dict[str, Any]]]:

@@ -38,7 +38,7 @@ from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.changes import field_refusals, parse_changes, read_table
 from collectors.rows import Repeated, Rows, is_name, load_json_with_repeats, shape_error
-from collectors.times import moments, utc_moment
+from collectors.times import is_within, moments, utc_moment
 
 METERS = {
     "input_cost_per_token": "IN",
@@ -116,8 +116,10 @@ def _one_of(rows: Rows, listing: str, entries: list[Any]) -> Any:
 
 def _fetched_at(capture: Capture, value: object) -> datetime:
     at = utc_moment(value)
-    if at is None:
-        raise shape_error(capture, f"fetched_at {value!r:.80} is no time with an offset")
+    if at is None or not is_within(at):
+        raise shape_error(
+            capture, f"fetched_at {value!r:.80} is no time with an offset, or of no year of a price"
+        )
     return at
 
 

@@ -97,6 +97,7 @@ TORN: dict[str, str] = {}
 
 GATHERED = {
     "gcp_list": "the parts of a machine make one row",
+    "lambda_cloud": "it lists its types by name; the lists in them are regions",
 }
 """Sources that may tell less than their body lists, and why."""
 

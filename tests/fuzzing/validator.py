@@ -6,6 +6,7 @@ so that a hole in a parser and the same hole in a Pandera model do not hide each
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import html
 import io
@@ -343,9 +344,20 @@ def is_what_is_left(body: bytes, multiple: str) -> bool:
     One source states a discount; what a buyer pays is the rest (its documentation's formula).
     """
     try:
-        rests = [1 - Decimal(found.decode()) for found in _DISCOUNT.findall(body)]
-        cached = [Decimal(found.decode()) for found in _CACHED.findall(body)]
+        rests = [1 - one for one in _stated(_DISCOUNT, body)]
         wanted = Decimal(multiple)
-        return any(rest * more == wanted for rest in [Decimal(1), *rests] for more in [1, *cached])
-    except ArithmeticError:  # a discount of 1e2147483648 is none, nor is its product
+    except ArithmeticError:
         return False
+    more = [Decimal(1), *_stated(_CACHED, body)]
+    return any(rest * each == wanted for rest in [Decimal(1), *rests] for each in more)
+
+
+def _stated(pattern: re.Pattern[bytes], body: bytes) -> list[Decimal]:
+    """Return the figures of a field; one of 1e2147483648 is none, nor is a product with it."""
+    found = []
+    for text in pattern.findall(body):
+        with contextlib.suppress(ArithmeticError):
+            figure = Decimal(text.decode())
+            if abs(figure.adjusted()) < 40:
+                found.append(figure)
+    return found
