@@ -14,6 +14,13 @@ from index.ledger.log import Log
 Key = tuple[str, str, str, int]
 """index_id, session, ref_date, revision: unique for ever."""
 
+_LISTS = {
+    "incident": "incidents", "key": "keys", "calendar": "calendars", "witness": "witnesses",
+    "settlement": "settlements", "notice": "notices", "erratum": "errata",
+    "complaint": "complaints", "cessation": "cessations", "restatement": "restatements",
+}  # fmt: skip
+"""Types of record that are only kept, and the attribute that holds them."""
+
 
 @dataclass
 class Published:
@@ -23,7 +30,8 @@ class Published:
     the digest of a panel frozen ahead of its month; ``rules`` maps the place of each record of
     rules to their digest, in order; ``artefacts`` maps kind, digest and manifest of each artefact
     of a run to the first record that cites it; ``committed`` maps a commitment's place to the
-    digests of methodology and definition it was made under.
+    digests of methodology and definition it was made under; ``keys`` to ``restatements`` hold
+    whole records in the order of the log.
     """
 
     fixings: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -35,6 +43,15 @@ class Published:
     artefacts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     incidents: list[dict[str, Any]] = field(default_factory=list)
     panels: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    calendars: list[dict[str, Any]] = field(default_factory=list)
+    witnesses: list[dict[str, Any]] = field(default_factory=list)
+    settlements: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[dict[str, Any]] = field(default_factory=list)
+    errata: list[dict[str, Any]] = field(default_factory=list)
+    complaints: list[dict[str, Any]] = field(default_factory=list)
+    cessations: list[dict[str, Any]] = field(default_factory=list)
+    restatements: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def read(cls, log: Log) -> Published:
@@ -63,8 +80,8 @@ class Published:
         elif kind == "basket":
             mine = self.panels.setdefault(record["index_id"], {})
             mine[record["vintage"]] = record["artefact"]["sha256"]
-        elif kind == "incident":
-            self.incidents.append(record)
+        elif kind in _LISTS:
+            getattr(self, _LISTS[kind]).append(record)
 
     def rules_at(self, seq: int) -> str | None:
         """Return the digest of the rules in force for the record at a place in the log."""

@@ -13,7 +13,7 @@ from typing import Any
 from index import gate
 from index.gate import Evidence
 from index.ledger.canonical import digest, parse_record
-from index.publication.record import FIXING_FIELDS
+from index.publication import schema
 from index.published import Key, Published, fixing_key
 from index.rulechange import Rules, rules_of
 from index.shop import Shop
@@ -57,13 +57,12 @@ def read_records(
             continue
         if content.get("log_origin") != origin:
             problems.append(f"record {seq}: of the log {content.get('log_origin')}, not {origin}")
-        if content["type"] == "fixing":
-            odd = sorted(set(content) ^ set(FIXING_FIELDS))
-            if odd:
-                problems.append(f"record {seq}: a fixing with other fields than fixing/1.0: {odd}")
-                continue
-            if fixing_key(content) in published.fixings:
-                problems.append(f"record {seq}: {fixing_key(content)} was published before")
+        wrong = list(schema.problems(content))
+        if wrong:
+            problems += wrong
+            continue
+        if content["type"] == "fixing" and fixing_key(content) in published.fixings:
+            problems.append(f"record {seq}: {fixing_key(content)} was published before")
         published.add(body)
 
 

@@ -13,6 +13,7 @@ from index.ledger.batches import Batches
 from index.ledger.canonical import canonical
 from index.ledger.lock import PublisherLock
 from index.ledger.log import Log
+from index.publication import schema
 from index.published import Published
 from methodology.definition import (
     Definition,
@@ -35,11 +36,18 @@ class Shop:
     definitions: dict[str, Definition]
 
     def append(self, make: Sequence[Callable[[int], dict[str, Any]]]) -> int:
-        """Append records, each made from its own seq; return how many."""
+        """Append records, each made from its own seq; return how many.
+
+        Raises:
+            VerificationError: a record does not keep its schema; nothing is appended.
+        """
         if not make:
             return 0
         first = self.log.size
-        bodies = [canonical(one(first + n)) for n, one in enumerate(make)]
+        records = [one(first + n) for n, one in enumerate(make)]
+        for record in records:
+            schema.check(record)
+        bodies = [canonical(record) for record in records]
         self.log.append(bodies, expected_first=first)
         for body in bodies:
             self.published.add(body)

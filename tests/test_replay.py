@@ -302,7 +302,7 @@ WHAT = f"{lw.H100_ANY} 2026-08-13 r1"
             put("session", "SHA"), (lw.H100_ANY, "session SHA"), id="another_session"
         ),
         pytest.param(
-            put("note", "by hand"), ("other fields than fixing/1.0: ['note']",),
+            put("note", "by hand"), ("(fixing/1.0): field note = 'by hand': is not a field",),
             id="a_field_that_the_schema_does_not_have",
         ),
         pytest.param(put("seq", 7), ("seq 7",), id="a_record_that_was_moved"),

@@ -102,6 +102,84 @@ def methodology(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "methodology", "schema": "methodology/1.0", **fields}
 
 
+def key(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a key record: a key that begins to hold, takes over, or holds no more.
+
+    Fields: seq, log_origin, action, key_id, name, purpose, algorithm, public_key, replaces,
+    effective_seq, reason, at, signatures.
+    """
+    return {"type": "key", "schema": "key/1.0", **fields}
+
+
+def calendar(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a calendar record: a frozen list of sessions on which contracts rely.
+
+    Fields: seq, log_origin, calendar_id, version, digest, first_day, last_day, sessions, artefact,
+    at.
+    """
+    return {"type": "calendar", "schema": "calendar/1.0", **fields}
+
+
+def witness(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a witness record: what somebody outside said to have seen of this log.
+
+    Fields: seq, log_origin, size, root, kind, by, evidence, at.
+    """
+    return {"type": "witness", "schema": "witness/1.0", **fields}
+
+
+def settlement(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a settlement record: the price of a delivery period, or why there is none.
+
+    Fields: those of ``schemas/settlement-1.0.json``; ``index.settlements`` makes them.
+    """
+    return {"type": "settlement", "schema": "settlement/1.0", **fields}
+
+
+def notice(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notice: something readers have to know and that changes no record.
+
+    Fields: seq, log_origin, kind, index_id, session, ref_date, concerns, text, at.
+    """
+    return {"type": "notice", "schema": "notice/1.0", **fields}
+
+
+def erratum(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an erratum: a value that was found wrong after its window; the value stands.
+
+    Fields: seq, log_origin, index_id, session, ref_date, concerns, value, should_be, delta_pct,
+    cause, evidence, at, signatures.
+    """
+    return {"type": "erratum", "schema": "erratum/1.0", **fields}
+
+
+def complaint(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a complaint as it was received, or its answer.
+
+    Fields: seq, log_origin, complaint_id, index_id, session, ref_date, received_at, complainant,
+    text, state, findings, reviewer, answers, at.
+    """
+    return {"type": "complaint", "schema": "complaint/1.0", **fields}
+
+
+def cessation(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a cessation: an index that ends, and what follows it.
+
+    Fields: seq, log_origin, index_id, last_ref_date, announced_at, successor, link_factor, reason,
+    at.
+    """
+    return {"type": "cessation", "schema": "cessation/1.0", **fields}
+
+
+def restatement(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a restatement: why a final is replaced, logged right before the new revision.
+
+    Fields: seq, log_origin, index_id, session, ref_date, revision, value_before, value_after,
+    delta_pct, reason, correction, at, signatures.
+    """
+    return {"type": "restatement", "schema": "restatement/1.0", **fields}
+
+
 def decimal_text(units: int | None, decimals: int) -> str | None:
     """Return an integer of ``10**-decimals`` units as decimal text; ``None`` stays ``None``."""
     if units is None:
