@@ -25,6 +25,9 @@ class Shelf(Protocol):
     def names(self, under: str = "") -> list[str] | None:
         """Return every file below a folder, sorted; ``None`` where nothing can be listed."""
 
+    def forget(self, path: str) -> None:
+        """Read a file anew the next time: it may have moved."""
+
     def where(self, path: str) -> str:
         """Return what a person calls that file."""
 
@@ -63,6 +66,9 @@ class Folder:
             place = Path(folder).relative_to(self.root)
             found += [(place / n).as_posix() for n in names if not is_temporary(n)]
         return sorted(found)
+
+    def forget(self, path: str) -> None:
+        """Do nothing: every file is read anew each time."""
 
     def where(self, path: str) -> str:
         """Return the path as it was asked for."""
@@ -114,6 +120,9 @@ class Held:
         start = under.rstrip("/") + "/" if under else ""
         return sorted(name for name in self.files if name.startswith(start))
 
+    def forget(self, path: str) -> None:
+        """Do nothing: every file is read anew each time."""
+
     def where(self, path: str) -> str:
         """Return the path, the label before it."""
         return f"{self.label}{path}"
@@ -133,6 +142,10 @@ class Within:
         """Return every file below a folder, sorted; ``None`` where nothing can be listed."""
         found = self.shelf.names(f"{self.under}/{under}".rstrip("/"))
         return None if found is None else [name[len(self.under) + 1 :] for name in found]
+
+    def forget(self, path: str) -> None:
+        """Read a file anew the next time: it may have moved."""
+        self.shelf.forget(f"{self.under}/{path}")
 
     def where(self, path: str) -> str:
         """Return what a person calls that file."""
