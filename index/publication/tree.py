@@ -1,0 +1,183 @@
+"""The site: what any file server can serve, and all that a stranger or the feed reads.
+
+::
+
+    site/log/checkpoint            signed note of the newest size; moves, written last
+    site/log/checkpoints/<size>    every signed note ever made
+    site/log/tile/...              C2SP tlog-tiles; the ledger's, copied
+    site/keys/<key id>.pem         every public key; site/keys/keys.json says what each was for
+    site/v1/fixings/...            the drop's files of each fixing, under a second name
+    site/batches/<kind>/<sha256>   the bodies that records cite
+
+Here is only where things go; :mod:`index.publication.publisher` writes them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from index.ledger import merkle
+from index.ledger.canonical import canonical
+from index.publication.keys import PublicKey
+from methodology.errors import VerificationError
+
+CHECKPOINT: Final = "log/checkpoint"
+CHECKPOINTS: Final = "log/checkpoints"
+KEYS: Final = "keys/keys.json"
+
+PUBLIC_BODIES: Final = frozenset(
+    {"contributions", "inputs", "basket", "panel_state", "manifest", "rules"}
+)
+"""Kinds of cited bodies that are published: what a fixing is recomputed from."""
+
+
+def cited_bodies(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield kind and bare SHA-256 of every published body that a record cites."""
+    if record.get("type") == "fixing" and isinstance(record.get("basket_digest"), str):
+        yield "basket", record["basket_digest"].removeprefix("sha256:")
+    yield from _references(record)
+
+
+def _references(value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        kind, sha256 = value.get("kind"), value.get("sha256")
+        if kind in PUBLIC_BODIES and isinstance(sha256, str) and "size" in value:
+            yield str(kind), sha256.removeprefix("sha256:")
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+
+
+def key_files(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, bytes], bytes]:
+    """Return name and bytes of each key's PEM file, and the bytes of ``keys.json``.
+
+    ``keys.json`` is a list in the order of the log: ``id``, ``name``, ``purpose``, ``algorithm``,
+    ``state`` (ACTIVE, REPLACED, REVOKED), ``from_seq`` and ``until_seq`` (first seq for which the
+    key's signature counts no more, or null).
+
+    Args:
+        records: the ``key/1.0`` records of the log, in order.
+
+    Raises:
+        VerificationError: a record's key is not what its ``key_id`` says.
+    """
+    files: dict[str, bytes] = {}
+    listed: dict[str, dict[str, Any]] = {}
+    for one in records:
+        name, since = one["key_id"], one["effective_seq"]
+        if one["action"] == "REVOKE":
+            if name in listed:
+                listed[name].update(state="REVOKED", until_seq=since)
+            continue
+        key = PublicKey.from_raw(
+            base64.b64decode(one["public_key"]),
+            name=one["name"],
+            purpose=one["purpose"],
+            algorithm=one["algorithm"],
+        )
+        if key.id != name:
+            raise VerificationError(
+                f"key record {one['seq']}: key_id is {name!r} and the key's own id {key.id!r}"
+            )
+        files[f"{name}.pem"] = key.pem()
+        listed[name] = {
+            "id": name,
+            "name": one["name"],
+            "purpose": one["purpose"],
+            "algorithm": one["algorithm"],
+            "state": "ACTIVE",
+            "from_seq": since,
+            "until_seq": None,
+        }
+        before = listed.get(one["replaces"] or "")
+        if before is not None and before["state"] == "ACTIVE":
+            before.update(state="REPLACED", until_seq=since)
+    return files, canonical({"schema": "keys/1.0", "keys": list(listed.values())})
+
+
+def key_at(records: Sequence[Mapping[str, Any]], purpose: str, seq: int) -> str | None:
+    """Return the id of the key that signs for a purpose at a place in the log, if one is known.
+
+    The first key of a purpose signs what was logged before it, too: the records that name the keys.
+    """
+    found, is_first = None, True
+    for one in records:
+        if one["purpose"] != purpose or (one["effective_seq"] > seq and not is_first):
+            continue
+        is_first = False
+        if one["action"] != "REVOKE":
+            found = one["key_id"]
+        elif found == one["key_id"]:
+            found = None
+    return found
+
+
+class Subtrees:
+    """Audit paths over a log that only grows, each in logarithmic time.
+
+    Offers what a proof is made from: ``size``, ``origin`` and :meth:`inclusion_proof`. Roots of
+    complete subtrees are kept, about 64 bytes a leaf.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._levels: list[list[bytes]] = [[]]
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+        return len(self._levels[0])
+
+    def add(self, leaf_hash: bytes) -> None:
+        """Take in the next leaf's hash."""
+        level = 0
+        self._levels[0].append(leaf_hash)
+        while len(self._levels[level]) % 2 == 0:
+            left, right = self._levels[level][-2:]
+            level += 1
+            if level == len(self._levels):
+                self._levels.append([])
+            self._levels[level].append(merkle.node_hash(left, right))
+
+    def inclusion_proof(self, seq: int, size: int | None = None) -> list[bytes]:
+        """Return the audit path of leaf ``seq`` in the tree of ``size`` leaves (now: all).
+
+        Raises:
+            IndexError: there is no such leaf or size.
+        """
+        end = self.size if size is None else size
+        if not 0 <= seq < end <= self.size:
+            raise IndexError(f"no leaf {seq} in a tree of {end}; there are {self.size}")
+        start, path = 0, []
+        while end - start > 1:
+            middle = start + _half(end - start)
+            if seq < middle:
+                path.append(self._root(middle, end))
+                end = middle
+            else:
+                path.append(self._root(start, middle))
+                start = middle
+        return path[::-1]
+
+    def _root(self, start: int, end: int) -> bytes:
+        width = end - start
+        if width & (width - 1) == 0:
+            level = width.bit_length() - 1
+            return self._levels[level][start >> level]
+        middle = start + _half(width)
+        return merkle.node_hash(self._root(start, middle), self._root(middle, end))
+
+
+def _half(width: int) -> int:
+    """Return the largest power of two below ``width`` (2 or more)."""
+    return 1 << ((width - 1).bit_length() - 1)
+
+
+def log_file(ledger: Path, path: str) -> Path:
+    """Return where the ledger keeps a file of the log."""
+    return ledger / "log" / path
