@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectors.archive import Archive
+from index import publishing
 from index.config import Settings
 from index.ledger.batches import Batches
 from index.ledger.canonical import canonical
 from index.ledger.lock import PublisherLock
 from index.ledger.log import Log
-from index.publication import schema
+from index.publication import keyring, schema
 from index.published import Published
 from methodology.definition import (
     Definition,
@@ -21,6 +22,7 @@ from methodology.definition import (
     load_definitions,
     load_methodology,
 )
+from methodology.errors import ConfigError
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Shop:
     published: Published
     rules: Methodology
     definitions: dict[str, Definition]
+    projected: Callable[[], object] | None = None
+    """Called at the end of each append: publishes what was appended."""
 
     def append(self, make: Sequence[Callable[[int], dict[str, Any]]]) -> int:
         """Append records, each made from its own seq; return how many.
@@ -51,7 +55,28 @@ class Shop:
         self.log.append(bodies, expected_first=first)
         for body in bodies:
             self.published.add(body)
+        if self.projected is not None:
+            self.projected()
         return len(bodies)
+
+
+def refuse_unless_ready(settings: Settings, log: Log | None = None) -> None:
+    """Refuse to publish live with keys and names of the demonstration (rulebook 24.2).
+
+    Args:
+        settings: names of administrator and log, and where the keys are.
+        log: the log that exists already, if one does.
+
+    Raises:
+        ConfigError: a demonstration key or name, unless ``allow_demo_live`` is set; or the log
+            in ``out`` has another name than ``log_origin``.
+    """
+    keyring.load(settings, live=True)
+    if log is not None and log.origin != settings.log_origin and not settings.allow_demo_live:
+        raise ConfigError(
+            f"setting 'log_origin': {settings.log_origin!r}, and the log in {settings.out} is "
+            f"{log.origin!r} for ever; publish live into an empty directory with --out"
+        )
 
 
 def by_id(definitions: Sequence[Definition]) -> dict[str, Definition]:
@@ -75,7 +100,7 @@ def open_shop(settings: Settings) -> Iterator[Shop]:
             if exists
             else Log.create(settings.ledger, settings.log_origin)
         )
-        yield Shop(
+        shop = Shop(
             settings=settings,
             log=log,
             batches=Batches(settings.ledger),
@@ -84,3 +109,5 @@ def open_shop(settings: Settings) -> Iterator[Shop]:
             rules=load_methodology(),
             definitions=by_id(load_definitions()),
         )
+        publishing.attach(shop)
+        yield shop
