@@ -60,7 +60,11 @@ CAPTURES = {"source": pl.String(), "captured_at": pl.Datetime("us")}
 
 @dataclass(frozen=True)
 class Intake:
-    """Frames ready to determine from, with the trail that leads back to bytes."""
+    """Frames ready to determine from, with the trail that leads back to bytes.
+
+    ``corrections``: references to the corrections that hold in it; ``corrects``: to the manifest
+    of the intake of which this one is the corrected form (rulebook 11.7).
+    """
 
     mode: Mode
     inputs: Inputs
@@ -69,6 +73,8 @@ class Intake:
     failures: tuple[dict[str, str], ...] = ()
     quotes_seen: int = 0
     refusals: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSALS))
+    corrections: tuple[dict[str, Any], ...] = ()
+    corrects: dict[str, Any] | None = None
 
     @property
     def sources(self) -> int:

@@ -15,7 +15,7 @@ from index.determine import Inputs
 from index.frames import from_lines, read_model, to_lines
 from index.intake import CAPTURES, SPANS, Intake, read_captures
 from index.ledger.batches import Batches, Stored
-from index.ledger.canonical import canonical
+from index.ledger.canonical import canonical, digest
 from index.refusals import REFUSALS
 from methodology import schemas
 from methodology.definition import Methodology
@@ -45,7 +45,7 @@ def store(intake: Intake, batches: Batches) -> Stored:
         frames["refusals"] = intake.refusals
     stored = {name: batches.put(name, to_lines(rows)) for name, rows in frames.items()}
     coverage = intake.inputs.coverage
-    content = {
+    content: dict[str, Any] = {
         "schema": "manifest/1.0",
         "mode": intake.mode,
         "captures": [
@@ -63,6 +63,10 @@ def store(intake: Intake, batches: Batches) -> Stored:
         "spans": [json.loads(line) for line in to_lines(coverage.spans).splitlines()],
         "capture_times": [json.loads(line) for line in to_lines(coverage.captures).splitlines()],
     }
+    if intake.corrections:
+        content["corrections"] = list(intake.corrections)
+    if intake.corrects is not None:
+        content["corrects"] = intake.corrects
     return batches.put("manifest", canonical(content) + b"\n")
 
 
@@ -154,3 +158,20 @@ def reparse(
             f"{first['detail']}); a parser changed: decide whether this calls for a restatement"
         )
     return intake
+
+
+def differences(taken: Intake, content: Mapping[str, Any]) -> list[str]:
+    """Return what of a manifest's batches its bodies no longer parse to; nothing is as it was."""
+    frames = {
+        "observations": taken.inputs.observations,
+        "volumes": taken.inputs.volumes,
+        "rates": taken.inputs.rates,
+        "rejections": taken.rejections,
+    }
+    return [
+        f"batch {name}: the archived bodies now parse to {digest(to_lines(rows))}, recorded was "
+        f"{content['batches'][name]['sha256']}; a parser or register changed: decide whether "
+        "this calls for a restatement"
+        for name, rows in frames.items()
+        if digest(to_lines(rows)) != content["batches"][name]["sha256"]
+    ]

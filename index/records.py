@@ -226,14 +226,18 @@ def fixing_record(
     before: dict[str, Any] | None,
     rules: Methodology,
     is_bundled: bool,
+    restated: tuple[datetime, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the complete record of one revision; a function of its arguments alone."""
+    """Return the complete record of one revision; a function of its arguments alone.
+
+    ``restated``: of a restatement, its moment (naive UTC) and its reason (rulebook 11.7).
+    """
     chosen = draft.selection
     definition, day = chosen.definition, chosen.ref_date
     session = definition.session
     has_value = draft.fields["value"] is not None
     is_final = revision > 0
-    due_at = prints.scheduled(definition, day, revision)
+    due_at = restated[0] if restated else prints.scheduled(definition, day, revision)
     following = (
         clock.provisional_at(session, date.fromordinal(day.toordinal() + 1))
         if is_final
@@ -270,10 +274,11 @@ def fixing_record(
             "revision": revision,
             "supersedes": supersedes,
             "label": definition.admission,
-            "status": ("FINAL" if is_final else "PROVISIONAL") if has_value else "NO_FIX",
+            "status": _status(has_value, is_final, restated is not None),
             "obs_status": obs_status,
             "settlement_eligible": eligible,
             "flags": sorted(flags),
+            "revision_reason": restated[1] if restated else None,
             "window_open": clock.iso(opened),
             "cutoff_at": clock.iso(cut),
             "calculated_at": clock.iso(due_at),
@@ -295,6 +300,12 @@ def fixing_record(
             "manifest": manifest,
         }
     )
+
+
+def _status(has_value: bool, is_final: bool, is_restated: bool) -> str:
+    if is_restated:
+        return "REVISED" if has_value else "WITHDRAWN"
+    return ("FINAL" if is_final else "PROVISIONAL") if has_value else "NO_FIX"
 
 
 def basket_record(shop: Shop, index_id: str, vintage: str, stored: Stored, day: date) -> Make:

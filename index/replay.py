@@ -17,7 +17,6 @@ from collectors.archive import Archive
 from index import determine, intake, live, manifests, prints
 from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
-from index.frames import to_lines
 from index.ledger.batches import Batches, Stored
 from index.ledger.canonical import canonical, digest
 from index.ledger.check import check_files
@@ -133,7 +132,7 @@ def _recompute(
         listed = published.batches["manifest", manifest]["seq"]
         rules = rules_at(shop, listed).methodology
         taken = manifests.reparse(content, shop.archive, shop.batches, rules)
-        problems += _batch_differences(taken, content)
+        problems += manifests.differences(taken, content)
     else:
         taken = manifests.read_manifest(shop.batches, manifest)
     if problems:
@@ -227,22 +226,6 @@ def _recompute_part(
 def _commitments(shop: Shop, manifest: str) -> list[dict[str, Any]]:
     found = [json.loads(shop.log.entry(seq)) for seq in shop.published.commitments.values()]
     return [c for c in found if commitment_key(c)[3] == manifest]
-
-
-def _batch_differences(taken: intake.Intake, content: Mapping[str, Any]) -> list[str]:
-    frames = {
-        "observations": taken.inputs.observations,
-        "volumes": taken.inputs.volumes,
-        "rates": taken.inputs.rates,
-        "rejections": taken.rejections,
-    }
-    return [
-        f"batch {name}: the archived bodies now parse to {digest(to_lines(rows))}, recorded was "
-        f"{content['batches'][name]['sha256']}; a parser or register changed: decide whether "
-        "this calls for a restatement"
-        for name, rows in frames.items()
-        if digest(to_lines(rows)) != content["batches"][name]["sha256"]
-    ]
 
 
 def _before(shop: Shop, mine: Mapping[Key, dict[str, Any]], due: Mapping[str, date]) -> live.Before:

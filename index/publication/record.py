@@ -148,7 +148,7 @@ def erratum(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return an erratum: a value that was found wrong after its window; the value stands.
 
     Fields: seq, log_origin, index_id, session, ref_date, concerns, value, should_be, delta_pct,
-    cause, evidence, at, signatures.
+    outcome, cause, evidence, manifest, at, statement, signatures.
     """
     return {"type": "erratum", "schema": "erratum/1.0", **fields}
 
@@ -156,8 +156,8 @@ def erratum(fields: Mapping[str, Any]) -> dict[str, Any]:
 def complaint(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a complaint as it was received, or its answer.
 
-    Fields: seq, log_origin, complaint_id, index_id, session, ref_date, received_at, complainant,
-    text, state, findings, reviewer, answers, at.
+    Fields: seq, log_origin, complaint_id, index_id, session, ref_date, concerns, value,
+    received_at, complainant, text, state, findings, reviewer, answers, at, statement, signatures.
     """
     return {"type": "complaint", "schema": "complaint/1.0", **fields}
 
@@ -165,8 +165,8 @@ def complaint(fields: Mapping[str, Any]) -> dict[str, Any]:
 def cessation(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a cessation: an index that ends, and what follows it.
 
-    Fields: seq, log_origin, index_id, last_ref_date, announced_at, successor, link_factor, reason,
-    at.
+    Fields: seq, log_origin, index_id, last_ref_date, announced_at, successor, link_factor,
+    linked_on, is_emergency, reason, at, statement, signatures.
     """
     return {"type": "cessation", "schema": "cessation/1.0", **fields}
 
@@ -174,8 +174,8 @@ def cessation(fields: Mapping[str, Any]) -> dict[str, Any]:
 def restatement(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a restatement: why a final is replaced, logged right before the new revision.
 
-    Fields: seq, log_origin, index_id, session, ref_date, revision, value_before, value_after,
-    delta_pct, reason, correction, at, signatures.
+    Fields: seq, log_origin, index_id, session, ref_date, revision, concerns, supersedes,
+    value_before, value_after, delta_pct, reason, correction, manifest, at, statement, signatures.
     """
     return {"type": "restatement", "schema": "restatement/1.0", **fields}
 
