@@ -34,7 +34,17 @@ ON_TOP = {"backtest": "backtesting.py"}
 _LOG = {f"index.ledger.{name}" for name in ("merkle", "tiles", "canonical", "files", "log")}
 _SIGNED = {
     f"index.publication.{name}"
-    for name in ("notes", "note_text", "keys", "proofs", "schema", "texts", "fix")
+    for name in (
+        "notes",
+        "note_text",
+        "keys",
+        "key_history",
+        "key_records",
+        "proofs",
+        "schema",
+        "texts",
+        "fix",
+    )
 }
 OPEN_DOORS = {"publication": _LOG, "feed": _LOG | _SIGNED}
 """Modules of another room that a room may import from: the log's bytes, and what is published."""

@@ -22,8 +22,9 @@ bundled run the same bytes everywhere and are refused for live publication.
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -41,6 +42,7 @@ from index.publication.keys import (
 from methodology.errors import ConfigError
 
 KEYRING: Final = "keyring.toml"
+OPENING: Final = "opening.json"
 SLOTS: Final[Mapping[str, tuple[str, str]]] = {
     "root": ("root", ED25519),
     "fixing": ("fixing", ED25519),
@@ -83,7 +85,8 @@ class KeySettings(Protocol):
 class Keyring:
     """The signers of an installation. ``root_signer`` is ``None`` while the root is offline.
 
-    ``places`` says in words where the private part of each key is.
+    ``places`` says in words where the private part of each key is. ``opening`` are the key records
+    a root that is offline signed beforehand for the start of the log, without their places.
     """
 
     root: PublicKey
@@ -93,6 +96,7 @@ class Keyring:
     log_pq: Signer
     is_demo: bool
     places: Mapping[str, str] = field(default_factory=dict)
+    opening: Sequence[Mapping[str, Any]] = ()
 
     @property
     def public_keys(self) -> tuple[PublicKey, ...]:
@@ -208,7 +212,21 @@ def _read(path: Path, settings: KeySettings) -> Keyring:
         log_pq=signers["log_pq"],
         is_demo=any(place == "demo" for place in places.values()),
         places=places,
+        opening=_opening(path.parent / OPENING),
     )
+
+
+def _opening(path: Path) -> list[dict[str, Any]]:
+    """Return the statements in the file of the opening; none without the file."""
+    if not path.exists():
+        return []
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ConfigError(f"{path}: not a list of signed statements")
+    return found
 
 
 def _one(

@@ -18,7 +18,7 @@ import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -26,6 +26,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from methodology.errors import ConfigError
+
+if TYPE_CHECKING:
+    from index.publication.mldsa import Deterministic
 
 ED25519: Final = "ed25519"
 ML_DSA_44: Final = "ml-dsa-44"
@@ -210,8 +213,8 @@ class PemSigner(_Held):
 class DemoSigner(_Held):
     """A key whose private half is known to everyone, for the bundled run and for tests.
 
-    Its seed is SHA-256 over :data:`DEMO_SEED`, the purpose and the algorithm. Its Ed25519
-    signatures are the same bytes on every machine, so the bundled run's files are as well.
+    Its seed is SHA-256 over :data:`DEMO_SEED`, the purpose and the algorithm. Its signatures are
+    the same bytes on every machine, so the bundled run's files are as well.
 
     Args:
         purpose: what the key is for.
@@ -219,17 +222,33 @@ class DemoSigner(_Held):
         name: the key's name in signature lines; ``spotfix-dev/<purpose>`` if not given.
     """
 
-    __slots__ = ()
+    __slots__ = ("_seed",)
 
     def __init__(self, purpose: str, algorithm: str = ED25519, *, name: str | None = None) -> None:
-        seed = hashlib.sha256(DEMO_SEED + purpose.encode() + algorithm.encode()).digest()
-        private = private_from_seed(algorithm, seed)
+        self._seed = hashlib.sha256(DEMO_SEED + purpose.encode() + algorithm.encode()).digest()
+        private = private_from_seed(algorithm, self._seed)
         super().__init__(private, name=name or f"spotfix-dev/{purpose}", purpose=purpose)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over ``message``, the same bytes each time."""
+        if self.public.algorithm == ML_DSA_44:
+            return _deterministic(self._seed).sign(message)
+        return super().sign(message)
+
+
+@lru_cache(maxsize=1)
+def demo_keys() -> frozenset[bytes]:
+    """Return the raw public keys whose private half everyone knows."""
+    return frozenset(
+        DemoSigner(purpose, algorithm).public.raw
+        for purpose in PURPOSES
+        for algorithm in (ED25519, ML_DSA_44)
+    )
 
 
 def is_demo(key: PublicKey) -> bool:
     """Return whether everyone knows the private half of ``key``."""
-    return any(key.raw == DemoSigner(purpose, key.algorithm).public.raw for purpose in PURPOSES)
+    return key.raw in demo_keys()
 
 
 def private_from_seed(algorithm: str, seed: bytes) -> PrivateKey:
@@ -319,3 +338,10 @@ def _public(algorithm: str, raw: bytes) -> Ed25519PublicKey | MLDSA44PublicKey:
     if algorithm == ED25519:
         return Ed25519PublicKey.from_public_bytes(raw)
     return MLDSA44PublicKey.from_public_bytes(raw)
+
+
+@lru_cache(maxsize=16)
+def _deterministic(seed: bytes) -> Deterministic:
+    from index.publication.mldsa import Deterministic  # numpy, which only this needs
+
+    return Deterministic(seed)
