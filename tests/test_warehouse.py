@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import hashlib
 import json
 import statistics
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import pytest
 from index import projections
 from index.config import Settings
 from index.publication.record import FIXING_FIELDS
-from index.warehouse import tables, write
+from index.warehouse import package, tables, write
 from methodology.definition import load_definitions
 from tests.small_bundle import BUNDLE
 
@@ -363,7 +364,7 @@ def test_no_index_and_no_leftover_beside_the_files(
 ) -> None:
     assert spot.execute("SELECT count(*) FROM duckdb_indexes()").fetchall() == [(0,)]
     names = {path.name for path in projected.data.iterdir()} - {".projection.lock"}
-    assert names == {write.ANALYSTS_FILE, *write.PARQUET}
+    assert names == {write.ANALYSTS_FILE, package.PACKAGE, *write.PARQUET}
 
 
 @pytest.mark.parametrize(("file", "table"), list(write.PARQUET.items()))
@@ -381,6 +382,35 @@ def test_parquet_holds_the_rows_and_types_of_the_table(
     )
     told = pl.read_parquet_metadata(path)
     assert told["log_size"] == str(LOG_SIZE)
+
+
+def test_each_record_of_the_log_is_there_byte_for_byte(
+    projected: Settings, spot: duckdb.DuckDBPyConnection
+) -> None:
+    told = spot.execute("SELECT seq, type, record_digest, record FROM record ORDER BY seq")
+    for want, (seq, kind, digest, text) in zip(logged(projected), told.fetchall(), strict=True):
+        assert (want["seq"], want["type"]) == (seq, kind)
+        assert json.loads(text) == want
+        assert digest == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_package_tells_each_files_digest_and_columns(
+    projected: Settings, spot: duckdb.DuckDBPyConnection
+) -> None:
+    told = json.loads((projected.data / package.PACKAGE).read_bytes())
+    assert told["log"]["size"] == LOG_SIZE
+    files = {one["path"]: one for one in told["resources"]}
+    assert set(files) == {write.ANALYSTS_FILE, *write.PARQUET}
+    for name, one in files.items():
+        body = (projected.data / name).read_bytes()
+        assert (one["bytes"], one["hash"]) == (
+            len(body),
+            "sha256:" + hashlib.sha256(body).hexdigest(),
+        )
+    fields = {f["name"]: f for f in files["fixings.parquet"]["schema"]["fields"]}
+    assert set(fields) == {row[0] for row in spot.execute("DESCRIBE fixing").fetchall()}
+    assert fields["value"]["type"] == "number"
+    assert fields["published_at"]["type"] == "datetime"
 
 
 def test_rebuilding_gives_the_same_rows_in_the_same_order(
@@ -401,7 +431,8 @@ def test_progress_names_every_file(small_copy: Settings) -> None:
     told: list[tuple[str, str]] = []
     done = projections.rebuild(small_copy, lambda stage, what: told.append((stage, what)))
     assert {stage for stage, _ in told} == {"project"}
-    assert set(done["files"]) == {write.ANALYSTS_FILE, *write.PARQUET} <= {w for _, w in told}
+    written = {write.ANALYSTS_FILE, package.PACKAGE, *write.PARQUET}
+    assert set(done["files"]) == written <= {w for _, w in told}
     assert done["log_size"] == LOG_SIZE
     assert projections.is_current(small_copy)
 
@@ -409,6 +440,7 @@ def test_progress_names_every_file(small_copy: Settings) -> None:
 def test_the_warehouse_reads_no_ledger_and_no_publication() -> None:
     allowed = {"methodology", "polars", "duckdb", "pyarrow", "index.warehouse"}
     standard = {"__future__", "collections", "contextlib", "dataclasses", "decimal", "fcntl"}
+    standard |= {"hashlib"}
     standard |= {"importlib", "io", "itertools", "json", "os", "pathlib", "re", "time", "typing"}
     for path in sorted((ROOT / "index" / "warehouse").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

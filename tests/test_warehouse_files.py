@@ -18,11 +18,11 @@ import pytest
 from index import config, projections
 from index.config import Settings
 from index.ledger.log import Log
-from index.warehouse import files, tables, write
+from index.warehouse import files, package, tables, write
 from methodology.errors import CoverageError, LockHeld
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = (write.ANALYSTS_FILE, *write.PARQUET)
+NAMES = (write.ANALYSTS_FILE, package.PACKAGE, *write.PARQUET)
 
 KILLED = """
 import os, signal, sys
@@ -37,7 +37,7 @@ def step(frame, event, arg):
     # counts the calls made while files are written, and dies at the chosen one
     global seen
     if event in ("call", "c_call") and frame.f_code.co_filename.endswith(
-        ("warehouse/write.py", "warehouse/files.py")
+        ("warehouse/write.py", "warehouse/package.py", "warehouse/files.py")
     ):
         seen += 1
         if seen == at:

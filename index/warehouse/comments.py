@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from index.warehouse import resistance, triple
+from index.warehouse import records, resistance, triple
 from methodology import schemas
 
 _MONEY = "in the row's currency and unit"
@@ -259,6 +259,7 @@ TABLES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         _COMMITMENT,
     ),
     "incident": ("What went wrong: sources that failed, recoveries, fixings missed.", _INCIDENT),
+    **{name: (told, dict(columns)) for name, (told, columns) in records.COMMENTS.items()},
     **resistance.COMMENTS,
     **triple.COMMENTS,
     "log_head": (

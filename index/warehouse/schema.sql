@@ -317,6 +317,77 @@ CREATE TABLE resistance_index (
     volumes_known INTEGER
 );
 
+CREATE TABLE record (
+    seq BIGINT NOT NULL,
+    type VARCHAR NOT NULL,
+    index_id VARCHAR,
+    session VARCHAR,
+    ref_date DATE,
+    record_digest VARCHAR NOT NULL,
+    record VARCHAR NOT NULL
+);
+
+CREATE TABLE notice (
+    seq BIGINT NOT NULL,
+    type VARCHAR NOT NULL,
+    kind VARCHAR,
+    index_id VARCHAR,
+    session VARCHAR,
+    ref_date DATE,
+    concerns BIGINT,
+    value_before DECIMAL(28, 9),
+    value_after DECIMAL(28, 9),
+    text VARCHAR,
+    occurred_at TIMESTAMP,
+    record VARCHAR NOT NULL
+);
+
+CREATE TABLE settlement (
+    seq BIGINT NOT NULL,
+    rule_id VARCHAR NOT NULL,
+    rule_digest VARCHAR,
+    period VARCHAR NOT NULL,
+    value DECIMAL(28, 9),
+    decimals INTEGER,
+    rounding VARCHAR,
+    status VARCHAR,
+    published_at TIMESTAMP,
+    record VARCHAR NOT NULL
+);
+
+CREATE TABLE settlement_input (
+    seq BIGINT NOT NULL,
+    rule_id VARCHAR NOT NULL,
+    period VARCHAR NOT NULL,
+    place INTEGER NOT NULL,
+    input_seq BIGINT NOT NULL,
+    input_digest VARCHAR NOT NULL,
+    value DECIMAL(28, 9)
+);
+
+CREATE TABLE methodology (
+    seq BIGINT NOT NULL,
+    methodology_id VARCHAR NOT NULL,
+    methodology_version VARCHAR,
+    methodology_digest VARCHAR NOT NULL,
+    artefact_digest VARCHAR,
+    effective_at TIMESTAMP
+);
+
+CREATE TABLE signing_key (
+    seq BIGINT NOT NULL,
+    action VARCHAR NOT NULL,
+    key_id VARCHAR NOT NULL,
+    name VARCHAR,
+    purpose VARCHAR NOT NULL,
+    algorithm VARCHAR NOT NULL,
+    public_key VARCHAR,
+    replaces VARCHAR,
+    effective_seq BIGINT,
+    reason VARCHAR,
+    occurred_at TIMESTAMP
+);
+
 CREATE TABLE log_head (
     origin VARCHAR NOT NULL,
     size BIGINT NOT NULL,

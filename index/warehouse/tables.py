@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from index.warehouse import records as logged
 from index.warehouse import resistance, triple
 from methodology.errors import VerificationError
 
@@ -163,6 +164,10 @@ def build(contents: Contents) -> dict[str, pl.DataFrame]:
         ),
         "triple": _typed("triple", triple.read_lines(contents.triple), triple.TRIPLE),
         "log_head": pl.DataFrame(head),
+        **{
+            name: _typed(name, rows, schema)
+            for name, (rows, schema) in logged.rows_of(contents.records).items()
+        },
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -11,7 +12,7 @@ import duckdb
 import polars as pl
 from polars.exceptions import PolarsError
 
-from index.warehouse import comments
+from index.warehouse import comments, package
 from index.warehouse.files import aside
 
 ANALYSTS_FILE: Final = "spot.duckdb"
@@ -49,6 +50,8 @@ def write_all(
         written[name] = write_parquet(tables[table], directory / name, metadata)
     tell(ANALYSTS_FILE)
     written[ANALYSTS_FILE] = write_duckdb(tables, directory / ANALYSTS_FILE)
+    tell(package.PACKAGE)
+    written[package.PACKAGE] = package.write(written, PARQUET, tables, directory / package.PACKAGE)
     return written
 
 
@@ -61,9 +64,10 @@ def is_made_from(directory: Path, size: int, root: str) -> bool:
                 return False
         with duckdb.connect(directory / ANALYSTS_FILE, read_only=True) as connection:
             head = connection.execute("SELECT size, root FROM log_head").fetchall()
-    except (OSError, duckdb.Error, PolarsError):
+        told = json.loads((directory / package.PACKAGE).read_bytes())["log"]
+    except (OSError, ValueError, KeyError, TypeError, duckdb.Error, PolarsError):
         return False
-    return head == [(size, root)]
+    return head == [(size, root)] and (told["size"], told["root"]) == (size, root)
 
 
 def write_parquet(rows: pl.DataFrame, path: Path, metadata: Mapping[str, str]) -> Path:
