@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from index.publication import keyring
 from index.publication.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def attach(shop: Shop) -> Publisher:
         LogInconsistent: what was published contradicts the log.
         OSError: the disk refused; the records are safe, the next run publishes them.
     """
-    publisher = Publisher(shop.settings, keyring.load(shop.settings))
+    publisher = Publisher(shop.settings, shop.keyring)
     publisher.catch_up(shop.log)
     shop.projected = lambda: publisher.catch_up(shop.log)
     return publisher

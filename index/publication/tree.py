@@ -103,11 +103,15 @@ def key_files(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, bytes], b
 def key_at(records: Sequence[Mapping[str, Any]], purpose: str, seq: int) -> str | None:
     """Return the id of the key that signs for a purpose at a place in the log, if one is known.
 
-    The first key of a purpose signs what was logged before it, too: the records that name the keys.
+    A key holds from the later of its ``effective_seq`` and its record's own place; the first of a
+    purpose signs what was logged before it, too: the records that name the keys.
     """
     found, is_first = None, True
     for one in records:
-        if one["purpose"] != purpose or (one["effective_seq"] > seq and not is_first):
+        since = one["effective_seq"]
+        if one["action"] != "REVOKE":
+            since = max(since, one["seq"])
+        if one["purpose"] != purpose or (since > seq and not is_first):
             continue
         is_first = False
         if one["action"] != "REVOKE":
