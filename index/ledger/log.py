@@ -191,7 +191,7 @@ class Log:
             raise CoverageError(
                 f"{self.origin}: no tree of {size} entries; the log has {self.size}"
             )
-        return merkle.root(self._tree.leaf_hashes[:size])
+        return self._tree.root_at(size)
 
     def leaf_hash(self, seq: int) -> bytes:
         """Return the leaf hash of entry ``seq``. Raises CoverageError beyond the end."""
@@ -204,9 +204,7 @@ class Log:
         Raises:
             IndexError: there is no such entry or size.
         """
-        return merkle.inclusion_proof(
-            self._tree.leaf_hashes, seq, self.size if size is None else size
-        )
+        return self._tree.inclusion_proof(seq, size)
 
     def consistency_proof(self, old: int, new: int | None = None) -> list[bytes]:
         """Return the proof that the tree at ``old`` is a prefix of the one at ``new`` (now: all).
@@ -214,9 +212,7 @@ class Log:
         Raises:
             IndexError: not ``0 <= old <= new <= size``.
         """
-        return merkle.consistency_proof(
-            self._tree.leaf_hashes, old, self.size if new is None else new
-        )
+        return self._tree.consistency_proof(old, new)
 
     def entry(self, seq: int) -> bytes:
         """Return the bytes of entry ``seq``, checked against the tree.

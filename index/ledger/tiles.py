@@ -25,10 +25,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from index.ledger.merkle import HASH_BYTES, CompactRange, root
+from index.ledger.merkle import EMPTY_ROOT, HASH_BYTES, node_hash
 
 WIDTH = 256
 MAX_ENTRY_BYTES = 65_535
+_DOUBLINGS = WIDTH.bit_length() - 1
 ENTRIES = -1
 """The ``level`` of an entry bundle."""
 
@@ -83,47 +84,116 @@ def tiles_of(size: int, level: int | None = None) -> Iterator[Tile]:
 
 
 class Tree:
-    """Every hash that a tile can hold, in memory: about 32 bytes a leaf."""
+    """Every node whose leaves are all there, in memory: about 64 bytes a leaf.
+
+    ``_nodes[k][i]`` is the root over leaves ``i * 2**k`` up to ``(i + 1) * 2**k``; tiles hold those
+    of every eighth ``k``. So a root at any size, or a proof, costs a few hashes for each doubling
+    of the size, and not one for each leaf.
+    """
 
     def __init__(self) -> None:
-        self._levels: list[list[bytes]] = [[]]
-        self._edge = CompactRange()
+        self._nodes: list[list[bytes]] = [[]]
 
     @property
     def leaf_hashes(self) -> Sequence[bytes]:
         """The leaf hashes, oldest first."""
-        return self._levels[0]
+        return self._nodes[0]
 
     @property
     def head(self) -> Head:
         """Size and root now."""
-        return Head(self._edge.size, self._edge.root())
+        size = len(self._nodes[0])
+        return Head(size, self.root_at(size))
 
     def add(self, hashed: bytes) -> None:
         """Add one leaf hash."""
-        self._edge.add(hashed)
-        level = 0
-        while True:
-            if level == len(self._levels):
-                self._levels.append([])
-            here = self._levels[level]
+        for here in self._nodes:
             here.append(hashed)
-            if len(here) % WIDTH:
+            if len(here) % 2:
                 return
-            hashed = root(here[-WIDTH:])
-            level += 1
+            hashed = node_hash(here[-2], hashed)
+        self._nodes.append([hashed])
 
     def copy(self) -> Tree:
         """Return a tree of the same leaves that can grow by itself."""
         twin = Tree()
-        twin._levels = [list(level) for level in self._levels]
-        twin._edge = self._edge.copy()
+        twin._nodes = [list(level) for level in self._nodes]
         return twin
 
     def hashes(self, tile: Tile) -> list[bytes]:
         """Return the hashes of a tile; for a bundle, the hashes of its leaves."""
         start = tile.index * WIDTH
-        return self._levels[max(tile.level, 0)][start : start + tile.width]
+        return self._nodes[_DOUBLINGS * max(tile.level, 0)][start : start + tile.width]
+
+    def root_at(self, size: int) -> bytes:
+        """Return the root over the first ``size`` leaves.
+
+        Raises:
+            IndexError: there are fewer.
+        """
+        self._within(size, size)
+        return self._over(0, size) if size else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int, size: int | None = None) -> list[bytes]:
+        """Return the same as :func:`index.ledger.merkle.inclusion_proof`, from stored nodes.
+
+        Raises:
+            IndexError: not ``0 <= index < size``, or there are fewer leaves.
+        """
+        size = len(self._nodes[0]) if size is None else size
+        self._within(index + 1 if index >= 0 else index, size)
+        path: list[bytes] = []
+        low, high = 0, size
+        while high - low > 1:
+            middle = low + _split(high - low)
+            if index < middle:
+                path.append(self._over(middle, high))
+                high = middle
+            else:
+                path.append(self._over(low, middle))
+                low = middle
+        path.reverse()
+        return path
+
+    def consistency_proof(self, old: int, new: int | None = None) -> list[bytes]:
+        """Return the same as :func:`index.ledger.merkle.consistency_proof`, from stored nodes.
+
+        Raises:
+            IndexError: not ``0 <= old <= new``, or there are fewer leaves.
+        """
+        new = len(self._nodes[0]) if new is None else new
+        self._within(old, new)
+        path: list[bytes] = []
+        low, high = 0, new
+        while old and high != old:
+            middle = low + _split(high - low)
+            if old <= middle:
+                path.append(self._over(middle, high))
+                high = middle
+            else:
+                path.append(self._over(low, middle))
+                low = middle
+        if low:
+            path.append(self._over(low, high))
+        path.reverse()
+        return path
+
+    def _within(self, first: int, size: int) -> None:
+        """Raise IndexError unless ``first`` leaves are part of ``size`` and all of them exist."""
+        if not 0 <= first <= size <= len(self._nodes[0]):
+            raise IndexError(f"{first} of {size} leaves, from {len(self._nodes[0])}")
+
+    def _over(self, low: int, high: int) -> bytes:
+        """Return the root over leaves ``low`` to ``high``, which begin where a subtree does."""
+        peaks = []
+        while low < high:
+            k = (high - low).bit_length() - 1
+            peaks.append(self._nodes[k][low >> k])
+            low += 1 << k
+        result = peaks.pop()
+        while peaks:
+            result = node_hash(peaks.pop(), result)
+        return result
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
@@ -258,6 +328,11 @@ def parse_pending(body: bytes) -> Pending:
     if len(pending.entries) != int(words[2]) or not pending.entries:
         raise ValueError(f"{len(pending.entries)} entries where the first line says {words[2]}")
     return pending
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two below ``size`` (2 or more)."""
+    return 1 << ((size - 1).bit_length() - 1)
 
 
 def _levels(size: int) -> Iterator[int]:
