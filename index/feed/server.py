@@ -125,8 +125,9 @@ class Server(embed.Server):
     def _init_shared_socket(self) -> None:
         from granian import _granian
 
+        holder: Any = _granian.SocketHolder
         self._ssp = None
-        self._shd = _granian.SocketHolder(self._listening.detach(), False, BACKLOG)
+        self._shd: Any = holder(self._listening.detach(), False, BACKLOG)
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +152,7 @@ async def serving(
         hub = getattr(app.state, "hub", None)
         if hub is not None:
             await hub.stop()
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(task, STOP_SECONDS * 2)
 
@@ -185,6 +186,7 @@ def run(
         told: called with the port once the first worker listens.
         also: something to run beside it on the same loop (the mock feed).
     """
+    _raise_file_limit()
     if workers < 1 or (workers > 1 and port == 0):
         raise ConfigError(f"--workers {workers}: at least 1, and with several --port must be given")
     children: list[int] = []
@@ -202,6 +204,15 @@ def run(
         for child in children:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(child, 0)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: each subscriber is one."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _one(

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -31,7 +30,6 @@ from starlette.types import Receive, Scope, Send
 from index.feed import queries
 from index.feed.problems import Problem
 from index.feed.ring import EVERYTHING, Ring, Selection
-from methodology.errors import SpotfixError
 
 POLL_SECONDS: Final = 0.005
 """How often the checkpoint's stat is read: 200 system calls a second, under 1% of a core."""
@@ -41,6 +39,9 @@ RETRY_MILLISECONDS: Final = 2_000
 MAX_BEHIND: Final = 2**20
 SEND_SECONDS: Final = 60.0
 """How long one send of a replay may block before its reader counts as gone."""
+
+MAX_LAGS: Final = 1000
+"""Lags kept until the next scrape takes them."""
 
 RAW_SEND: Final = "spotfix.send"
 """Scope key: the server's own ``send``, so that no frame passes through every middleware."""
@@ -63,27 +64,25 @@ HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
 )
 
-_log = logging.getLogger("spotfix.feed")
+
+class Record(Protocol):
+    """What the stream needs of one record: :class:`index.feed.store.Entry` has it."""
+
+    seq: int
+    type: str
+    body: bytes
 
 
 class Source(Protocol):
-    """What the stream needs of the published tree."""
+    """What the stream needs of the published tree: :class:`index.feed.store.Store` has it."""
 
     @property
-    def size(self) -> int:
-        """Number of records."""
+    def entries(self) -> Sequence[Record]:
+        """All records in order."""
         ...
 
-    def record(self, seq: int) -> bytes:
-        """Return the bytes of one record."""
-        ...
-
-    def kind(self, seq: int) -> str:
-        """Return the type of one record."""
-        ...
-
-    def poll(self) -> Sequence[tuple[int, str, bytes]]:
-        """Return the records that a moved checkpoint brought: seq, type, bytes."""
+    def poll(self) -> object:
+        """Take over what a moved checkpoint brought, if it verifies."""
         ...
 
 
@@ -107,9 +106,7 @@ class Figures:
     subscribers: int = 0
     opened: int = 0
     dropped: int = 0
-    published: int = 0
-    failures: int = 0
-    lag_seconds: list[float] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
 
 
 class Hub:
@@ -135,7 +132,7 @@ class Hub:
         send_seconds: float = SEND_SECONDS,
     ) -> None:
         self.store, self.now, self.checkpoint = store, now, checkpoint
-        self.ring = ring if ring is not None else Ring(store.record)
+        self.ring = ring if ring is not None else Ring(lambda seq: store.entries[seq].body)
         self.figures = Figures()
         self._poll_seconds, self._heartbeat_seconds = poll_seconds, heartbeat_seconds
         self._max_behind, self._send_seconds = max_behind, send_seconds
@@ -144,8 +141,7 @@ class Hub:
         self._beat, self._beats = b"", 0
         self._is_stopping = False
         self._tasks: list[asyncio.Task[None]] = []
-        for seq in range(self.ring.size, store.size):
-            self.ring.add(seq, store.kind(seq), store.record(seq))
+        self._take_new()
 
     # The watching task --------------------------------------------------------------------------
 
@@ -177,24 +173,20 @@ class Hub:
 
     async def _watch(self) -> None:
         while True:
-            try:
-                new = self.store.poll()
-            except (SpotfixError, OSError) as error:
-                # What was verified is still served; what does not verify is not.
-                self.figures.failures += 1
-                _log.error("the published tree cannot be followed: %s", error)
-                await asyncio.sleep(1.0)
-                continue
-            if new:
-                self.publish(new)
+            self.store.poll()
+            self.publish()
             await asyncio.sleep(self._poll_seconds)
 
-    def publish(self, new: Sequence[tuple[int, str, bytes]]) -> None:
-        """Take new records and wake everybody who asked for one of them."""
+    def _take_new(self) -> None:
+        for each in self.store.entries[self.ring.size :]:
+            self.ring.add(each.seq, each.type, each.body)
+
+    def publish(self) -> None:
+        """Take the records that the store has and the ring has not; wake whoever wants one."""
         first = self.ring.size
-        for seq, kind, record in new:
-            if seq >= first:
-                self.ring.add(seq, kind, record)
+        if len(self.store.entries) == first:
+            return
+        self._take_new()
         for selection in list(self._waiting):
             cursor, has_news = first, False
             while cursor < self.ring.size and not has_news:
@@ -202,7 +194,6 @@ class Hub:
                 has_news = bool(body)
             if has_news:
                 _wake(self._waiting.pop(selection))
-        self.figures.published += self.ring.size - first
         # Callbacks run in order: by the time of this one, all that were woken have sent.
         asyncio.get_running_loop().call_soon(self._measure_lag)
 
@@ -211,8 +202,8 @@ class Hub:
             return
         with contextlib.suppress(OSError):
             lag = time.time() - self.checkpoint.stat().st_mtime_ns / 1e9
-            self.figures.lag_seconds.append(max(lag, 0.0))
-            del self.figures.lag_seconds[:-1000]
+            self.figures.lags.append(max(lag, 0.0))
+            del self.figures.lags[:-MAX_LAGS]
 
     async def _keep_beating(self) -> None:
         while True:
