@@ -137,7 +137,8 @@ class ForeignLog:
         return path[::-1]
 
     def _width(self, level: int, index: int) -> int:
-        return min(WIDTH, self.size // WIDTH ** max(level, 0) - index * WIDTH)
+        count: int = self.size // WIDTH ** max(level, 0)
+        return min(WIDTH, count - index * WIDTH)
 
     def _body(self, level: int, index: int) -> tuple[str, bytes]:
         """Return name and bytes of a tile: as wide as the tree has it, or full when it grew."""

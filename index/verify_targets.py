@@ -1,0 +1,379 @@
+"""What `spotfix verify TARGET` is given, and what is checked of it.
+
+A target is a record's file, a folder of the drop, a site or a log, a file of the analysts' data, an
+audit bundle; each in a folder or, but for the last two, at an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from index.foreign_log import Break
+from index.known_heads import Known
+from index.ledger.canonical import parse_record
+from index.ledger.tiles import Head
+from index.outside import Outside, check_address
+from index.publication import drop, proofs
+from index.publication.keys import ED25519, PublicKey
+from index.shelves import Folder, Served, Shelf, Within
+from index.verify_drop import check_bodies, check_drop, check_files, check_site
+from index.verify_log import check_chain, check_checkpoints, check_head, check_tiles
+from index.verifying import Findings, Record, Seen, Trust, read_log, signed_by
+from methodology.errors import SpotfixError, UsageError, VerificationError
+
+_ENDINGS = (".json", ".json.sig", ".csv", ".xml", ".fix", ".tlog-proof")
+_SITE_NAME = re.compile(r"r([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be checked. ``kind``: site, log, drop, record, tables, bundle.
+
+    ``log``, ``site`` and ``drop`` are where each is read, ``None`` if it is out of reach. ``under``
+    is the folder of the drop, ``stem`` the record's file without its ending.
+    """
+
+    kind: str
+    label: str
+    log: Shelf | None = None
+    site: Shelf | None = None
+    drop: Shelf | None = None
+    under: str = ""
+    stem: str = ""
+    beside: Shelf | None = None
+    path: Path | None = None
+
+
+@dataclass
+class Outcome:
+    """What was found, and the log's origin, head and checkpoint if one was read."""
+
+    found: Findings
+    seen: Seen | None = None
+    evidence: Break | None = None
+
+
+def locate(text: str, outside: Outside | None, log: str | None = None) -> Target:
+    """Return what a command line names.
+
+    Args:
+        text: a path or an address.
+        outside: for addresses; ``None`` refuses them.
+        log: where the log is, if not found from the target.
+
+    Raises:
+        UsageError: nothing of that name, or nothing that can be verified.
+    """
+    given = _log_at(log, outside) if log else None
+    if text.startswith(("http://", "https://")):
+        return _at_address(text, _served(text, outside), given)
+    path = Path(text).absolute()
+    if not path.exists():
+        raise UsageError(f"{text}: no such file or folder")
+    if path.is_file():
+        return _file(path, text, given)
+    if (path / "records.jsonl").exists():
+        return Target("bundle", text, path=path)
+    if (path / "checkpoint").is_file():
+        site = path.parent if path.name == "log" and (path.parent / "keys").is_dir() else None
+        return Target("log", text, given or Folder(path), Folder(site) if site else None)
+    if (path / "log" / "checkpoint").is_file() and (path / "keys").is_dir():
+        return _site(path, text, path.parent / "drop")
+    if (path / "site" / "log" / "checkpoint").is_file():
+        return _site(path / "site", text, path / "drop")
+    if list(path.glob("*.parquet")) or list(path.glob("*.duckdb")):
+        return Target("tables", text, given or _near(path), _site_near(path), path=path)
+    root = _drop_root(path)
+    if root is None:
+        raise UsageError(
+            f"{text}: neither a record, a drop, a site, a log, tables nor an audit bundle"
+        )
+    under = path.relative_to(root).as_posix()
+    return Target(
+        "drop",
+        text,
+        given or _near(root),
+        _site_near(root),
+        Folder(root),
+        "" if under == "." else under,
+    )
+
+
+def verify(
+    target: Target, trust: Trust, known: Sequence[Known] = (), found: Findings | None = None
+) -> Outcome:
+    """Check a target against its log; nothing is raised for what does not hold.
+
+    Args:
+        target: what, from :func:`locate`.
+        trust: pinned keys.
+        known: heads of this log that were seen before.
+        found: takes what was found; a new one if not given.
+
+    Raises:
+        UsageError: there is nothing to check the target against.
+        Unreachable: a server did not answer.
+    """
+    outcome = Outcome(found or Findings())
+    if target.log is None:
+        if target.kind != "record":
+            raise UsageError(f"{target.label}: its log is out of reach; name it with --log")
+        _lone_record(target, trust, outcome.found)
+        return outcome
+    seen = outcome.seen = read_log(target.log, trust, outcome.found)
+    if seen is None:
+        outcome.evidence = _shown_fork(target.log, known, outcome.found)
+        return outcome
+    for one in known:
+        outcome.evidence = check_head(seen, one.head, one.place, outcome.found) or outcome.evidence
+    check_chain(seen, outcome.found)
+    if target.kind in ("site", "log"):
+        check_tiles(seen, outcome.found)
+        check_checkpoints(seen, outcome.found)
+    if target.kind == "site" and target.site is not None:
+        check_site(target.site, seen, outcome.found)
+    if target.drop is not None and target.kind in ("site", "drop"):
+        check_drop(target.drop, seen, outcome.found, target.under)
+    if target.kind == "drop" and target.site is not None:
+        below = [
+            seq
+            for seq, record in enumerate(seen.records)
+            if (place := drop.place_of(record)) is not None
+            and f"{place.folder}/".startswith(f"{target.under}/".lstrip("/"))
+        ]
+        check_bodies(Within(target.site, "batches"), seen, outcome.found, below or [0])
+    if target.kind == "record":
+        _record(target, seen, outcome.found)
+    return outcome
+
+
+def _shown_fork(log: Shelf, known: Sequence[Known], found: Findings) -> Break | None:
+    """Return a fork that the checkpoint alone shows, when its log cannot be read."""
+    from index.ledger.tiles import parse_checkpoint
+    from index.publication.notes import parse_note
+
+    try:
+        origin, head = parse_checkpoint(parse_note(log.read("checkpoint") or b"").body)
+    except (VerificationError, ValueError):
+        return None
+    for one in known:
+        if head.size <= one.head.size and head != one.head:
+            what = "the log was forked" if head.size == one.head.size else "the log is shorter"
+            evidence = Break(origin, one.head, head, what)
+            found.add(log.where("checkpoint"), f"{evidence} (known from {one.place})")
+            return evidence
+    return None
+
+
+# A record ---------------------------------------------------------------------------------------
+
+
+def _parsed(target: Target, found: Findings) -> tuple[bytes, Record] | None:
+    beside = target.beside
+    assert beside is not None
+    where = beside.where(f"{target.stem}.json")
+    body = beside.read(f"{target.stem}.json")
+    if body is None:
+        found.add(where, "is missing")
+        return None
+    try:
+        record = parse_record(body)
+        _check_name(target.stem, record)
+    except VerificationError as error:
+        found.add(where, error)
+        return None
+    return body, record
+
+
+def _check_name(stem: str, record: Record) -> None:
+    """Check that a file that is named as published ones are is named for its own record."""
+    name = _SITE_NAME.fullmatch(stem)
+    if name is not None and record.get("revision") != int(name[1]):
+        raise VerificationError(
+            f"is named revision {name[1]} and holds revision {record.get('revision')} "
+            f"(seq {record.get('seq')})"
+        )
+    place = drop.place_of(record)
+    if stem.startswith("fixing_") and (place is None or place.stem != stem):
+        raise VerificationError(
+            f"holds the record of {place.stem if place else record.get('type')} "
+            f"(seq {record.get('seq')})"
+        )
+
+
+def _record(target: Target, seen: Seen, found: Findings) -> None:
+    parsed = _parsed(target, found)
+    beside = target.beside
+    if parsed is None or beside is None:
+        return
+    where, seq = beside.where(f"{target.stem}.json"), parsed[1].get("seq")
+    if type(seq) is not int or not 0 <= seq < seen.head.size:
+        found.add(where, f"says seq {seq!r}; the log has {seen.head.size} records")
+        return
+    check_files(beside, target.stem, seq, seen, found)
+    for ending in (".json.sig", ".tlog-proof"):
+        if beside.read(target.stem + ending) is None:
+            found.warnings.append(f"{beside.where(target.stem + ending)} is not there")
+    if target.site is not None:
+        check_bodies(Within(target.site, "batches"), seen, found, [seq])
+
+
+def _lone_record(target: Target, trust: Trust, found: Findings) -> None:
+    """Check a record by pinned keys and its own proof, no log being within reach."""
+    parsed = _parsed(target, found)
+    beside = target.beside
+    if parsed is None or beside is None:
+        return
+    body, record = parsed
+    if not trust.pinned:
+        raise UsageError(
+            f"{target.label}: no log is within reach; name it with --log, or pin the fixing key "
+            "and the log's keys with --trusted-key"
+        )
+    from index.publication import schema
+
+    where, seq = beside.where(f"{target.stem}.json"), record.get("seq")
+    for problem in schema.problems(record):
+        found.add(where, problem)
+    signature = beside.read(f"{target.stem}.json.sig")
+    if signature is None:
+        found.add(beside.where(f"{target.stem}.json.sig"), f"is missing (seq {seq})")
+    elif not any(signed_by(k, body, signature) for k in trust.pinned if k.algorithm == ED25519):
+        found.add(
+            beside.where(f"{target.stem}.json.sig"),
+            f"no pinned key made this signature over seq {seq}; pinned: {trust.names}",
+        )
+    else:
+        found.counts["signatures"] += 1
+    proof = beside.read(f"{target.stem}.tlog-proof")
+    if proof is None:
+        found.warnings.append(f"{beside.where(target.stem + '.tlog-proof')} is not there")
+        return
+    try:
+        keys = _named(trust, str(record.get("log_origin")), proofs.parse(proof).note)
+        if not keys:
+            found.warnings.append(
+                "no pinned key is the log's: that the record stands in the log is not checked"
+            )
+            return
+        proofs.verify(proof, body, keys)
+        if proofs.parse(proof).index != seq:
+            raise VerificationError(f"is of entry {proofs.parse(proof).index}")
+        found.counts["proofs"] += 1
+    except SpotfixError as error:
+        found.add(beside.where(f"{target.stem}.tlog-proof"), f"{error} (seq {seq})")
+
+
+def _named(trust: Trust, origin: str, note: bytes) -> list[PublicKey]:
+    """Return the pinned keys that stand on a line of this checkpoint, named as its log."""
+    from index.publication.notes import NOTE, SUBTREE, key_hash, parse_note
+
+    there = {(one.name, one.key_hash) for one in parse_note(note).signatures}
+    found = []
+    for one in trust.pinned:
+        key = PublicKey(origin, "log", one.algorithm, one.raw)
+        kind = NOTE if key.algorithm == ED25519 else SUBTREE
+        if (origin, key_hash(key, kind)) in there:
+            found.append(key)
+    return found
+
+
+# Where things are -------------------------------------------------------------------------------
+
+
+def _site(path: Path, label: str, drop_path: Path) -> Target:
+    site = Folder(path)
+    there = drop_path if drop_path.is_dir() else path / "drop"
+    files = Folder(there) if there.is_dir() else None
+    return Target("site", label, Within(site, "log"), site, files)
+
+
+def _file(path: Path, label: str, given: Shelf | None) -> Target:
+    if path.suffix in (".duckdb", ".parquet"):
+        log = given or _near(path.parent)
+        return Target("tables", label, log, _site_near(path.parent), path=path)
+    stem = _stem(path.name)
+    if stem is None:
+        raise UsageError(f"{label}: not a record's file; those end in {', '.join(_ENDINGS)}")
+    log, site = given or _near(path.parent), _site_near(path.parent)
+    return Target("record", label, log, site, stem=stem, beside=Folder(path.parent))
+
+
+def _stem(name: str) -> str | None:
+    for ending in sorted(_ENDINGS, key=len, reverse=True):
+        if name.endswith(ending):
+            return name.removesuffix(ending)
+    return None
+
+
+def _site_near(path: Path) -> Folder | None:
+    for above in (path, *path.parents):
+        for place in (above, above / "site"):
+            if (place / "log" / "checkpoint").is_file():
+                return Folder(place)
+    return None
+
+
+def _near(path: Path) -> Shelf | None:
+    site = _site_near(path)
+    return Within(site, "log") if site is not None else None
+
+
+def _drop_root(path: Path) -> Path | None:
+    for above in (path, *path.parents):
+        parts = path.relative_to(above).parts
+        if (above / "v1").is_dir() and parts[:1] in ((), ("v1",)):
+            return above
+    return None
+
+
+def _log_at(text: str, outside: Outside | None) -> Shelf:
+    if text.startswith(("http://", "https://")):
+        return _served(text, outside)
+    path = Path(text)
+    for place in (path, path / "log", path / "site" / "log"):
+        if (place / "checkpoint").is_file():
+            return Folder(place)
+    raise UsageError(f"--log {text}: no checkpoint there")
+
+
+def _served(url: str, outside: Outside | None) -> Served:
+    if outside is None:
+        raise UsageError(f"{url}: addresses are not asked here")
+    check_address(url, outside.is_insecure)
+    return Served(outside, url)
+
+
+def _at_address(url: str, served: Served, given: Shelf | None) -> Target:
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    base = f"{parts.scheme}://{parts.netloc}"
+
+    def shelf(under: str) -> Served:
+        return Served(served.outside, base + under)
+
+    if path.endswith("/log"):
+        return Target("log", url, given or shelf(path))
+    for mark in ("/drop/", "/v1/"):
+        at = (path + "/").find(mark)
+        if at < 0:
+            continue
+        site = shelf(path[:at])
+        log = given or Within(site, "log")
+        folder, _, name = path.rpartition("/")
+        stem = _stem(name)
+        if stem is not None:
+            return Target("record", url, log, site, stem=stem, beside=shelf(folder))
+        if mark == "/drop/":
+            under = path[at + len(mark) :].strip("/")
+            return Target("drop", url, log, site, Within(site, "drop"), under)
+        raise UsageError(f"{url}: name a record's file, a folder below /drop/v1, or the log")
+    site = shelf(path)
+    return Target("site", url, given or Within(site, "log"), site, Within(site, "drop"))
+
+
+__all__ = ["Head", "Outcome", "Target", "locate", "verify"]
