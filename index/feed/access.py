@@ -249,6 +249,8 @@ def redacted(text: str) -> str:
 def scope_of(path: str) -> str | None:
     """Return the scope that a path needs, ``None`` for what is open even when keys are needed."""
     first, _, rest = path.lstrip("/").partition("/")
+    if first == "healthz":
+        return None
     if first == "metrics":
         return "metrics"
     if first in ("data", "drop"):

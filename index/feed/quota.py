@@ -23,8 +23,9 @@ STREAMS: Final = 4
 MAX_CALLERS: Final = 50_000
 MINUTE: Final = 60.0
 
-UNLIMITED: Final = frozenset({"drop", "log", "data", "keys", "site", "batches"})
-"""First parts of the paths that are static files: anybody may copy the tree at any speed."""
+UNLIMITED: Final = frozenset({"drop", "log", "data", "keys", "batches", "healthz", "metrics"})
+"""First parts of the paths that are not counted: static files, which anybody may copy at any
+speed, and the pages of monitors."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -120,12 +121,12 @@ class Quota:
 
 
 def is_limited(path: str) -> bool:
-    """Return whether a path is counted: everything but static files and the monitor's page."""
+    """Return whether a path is counted: everything but static files and the monitors' pages."""
     parts = path.split("/", 3)
     first = parts[1] if len(parts) > 1 else ""
     if first == "v1":
         return len(parts) < 3 or parts[2] != "data"
-    return first not in UNLIMITED and first != "metrics"
+    return first not in UNLIMITED
 
 
 def refusal(answer: Answer) -> Problem:
