@@ -1,0 +1,1 @@
+"""What auditors run: one file that imports nothing of this project."""
