@@ -36,12 +36,12 @@ class SourceSettings(BaseModel):
 class WitnessSettings(BaseModel):
     """One witness of the log (C2SP tlog-witness): where it listens and the key it signs with.
 
-    ``key`` is its public key as base64 of the 32 (Ed25519) or 1312 bytes (ML-DSA-44).
+    ``url`` is what stands before ``/add-checkpoint``; ``key`` is its verifier key,
+    ``name+hash+key`` (c2sp.org/signed-note).
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
     url: str
     key: str
 
@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     timestamp_authority: str | None = Field(
         None, description="address of an RFC 3161 time-stamp authority"
     )
+    timestamp_roots: Path | None = Field(None, description="its trusted certificates, a PEM file")
 
     @classmethod
     def settings_customise_sources(

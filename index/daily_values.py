@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import polars as pl
 
 from index.projections import read_backcast, read_records
+from index.published import Published
 from index.reading import Ledger
 from methodology import clock, settlement
 from methodology.contracts import Contract
@@ -85,7 +86,16 @@ def last_closed(session: str, moment: datetime) -> date:
     return day
 
 
-def published(ledger: Ledger, contract: Contract, index_id: str, as_of: date) -> Series:
+class Holder(Protocol):
+    """Whatever knows what the log holds: an open ledger, a publisher at work."""
+
+    @property
+    def published(self) -> Published:
+        """The log's content."""
+        ...
+
+
+def published(ledger: Holder, contract: Contract, index_id: str, as_of: date) -> Series:
     """Return the published daily values of an index, the highest revision of each day.
 
     Only finals and their revisions count, and only those published before the window closed; a

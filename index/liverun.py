@@ -11,12 +11,23 @@ from collectors.archive import Archive
 from collectors.base import Capture
 from collectors.entries import Entry
 from collectors.gpus import gcp_list
-from index import guarding, intake, live, pipeline, schedule
+from index import (
+    corrections,
+    guarding,
+    intake,
+    live,
+    notices,
+    opening,
+    pipeline,
+    schedule,
+    settlements,
+)
 from index.collecting import UNASKED, collect_round
 from index.config import Settings
 from index.pipeline import Report, Shop, open_shop
 from index.publication import record
 from index.schedule import Due
+from index.shop import refuse_unless_ready
 from methodology import clock
 
 Tell = Callable[[str, str], None]
@@ -43,13 +54,16 @@ def run_due(settings: Settings, at: datetime | None = None, tell: Tell | None = 
 
 def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect: bool) -> Report:
     say = tell or (lambda stage, what: None)
+    refuse_unless_ready(settings)
     with open_shop(settings) as shop:
+        refuse_unless_ready(settings, shop.log)
+        opened = opening.append(shop, at)
         rounds = _rounds(shop)
         failures: list[dict[str, str]] = []
         if always_collect or not rounds or at - max(rounds) >= schedule.COLLECT_EVERY:
             newest = {} if always_collect else dict(sorted(_seen(shop.archive)))
             failures = collect_round(settings, shop.archive, at, say, newest)
-        total = Report(mode="live", failures=failures, log_size=shop.log.size)
+        total = Report(mode="live", failures=failures, appended=opened)
         total.appended += shop.append(
             [_source_failed(shop, f, at) for f in failures if not _is_logged(shop, f, at)]
         )
@@ -59,11 +73,13 @@ def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect:
         total.appended += shop.append([_guarded(shop, event) for event in _new(shop, book)])
         rounds = _rounds(shop)
         total.sources = len({s for s, when in _seen(shop.archive) if when == at})
+        total.appended += shop.append(notices.delayed(shop, at))
         for one in schedule.due_now(at, shop.definitions, shop.published, rounds):
             total.appended += _declare_missed(shop, one, at)
             if one.revisions:
-                report = _publish_session(shop, one, book, say)
+                report = _publish_session(shop, one, book, say, at)
                 _merge(total, report)
+        total.appended += shop.append(settlements.due(shop, at))
         total.log_size, total.root = shop.log.size, shop.log.root.hex()
         total.recovery = list(shop.log.recovery)
         return total
@@ -168,17 +184,20 @@ def _guarded(shop: Shop, event: guarding.Event) -> pipeline.Make:
     )
 
 
-def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell) -> Report:
+def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell, at: datetime) -> Report:
     """Publish one session's day from what was captured by its cut-off, and nothing later."""
     cut = clock.cut_off(due.session, due.ref_date)
     captures = live_captures(shop.archive, cut)
+    refusals = guarding.span_of(book, cut - intake.LIVE_SPAN, cut)
+    corrected = corrections.hold(shop.published, shop.batches, captures, refusals, shop.rules)
     taken = intake.read_captures(
-        captures,
+        corrected.captures,
         "live",
         shop.rules,
-        refusals=guarding.span_of(book, cut - intake.LIVE_SPAN, cut),
+        refusals=corrected.refusals,
         progress=lambda s: say("validate", s),
     )
+    taken = replace(taken, corrections=corrected.references)
     names = {
         n: due.ref_date
         for n, d in shop.definitions.items()
@@ -188,7 +207,7 @@ def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell) -> Re
         {due.session: due.ref_date}, shop.definitions, shop.published, shop.batches
     )
     return pipeline.publish(
-        shop, taken, names, say, until=names, before=before, revisions=due.revisions
+        shop, taken, names, say, until=names, before=before, revisions=due.revisions, now=at
     )
 
 

@@ -13,7 +13,18 @@ from typing import Any
 
 import polars as pl
 
-from index import determine, gate, intake, live, manifests, prints, records, rulechange
+from index import (
+    determine,
+    evidence,
+    gate,
+    intake,
+    live,
+    manifests,
+    opening,
+    prints,
+    records,
+    rulechange,
+)
 from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
 from index.determine import Inputs, Outcome
@@ -73,7 +84,12 @@ def run_bundled(settings: Settings, tell: Tell | None = None) -> Report:
         )
         until = determine.last_covered(taken.inputs, list(shop.definitions.values()), shop.rules)
         due = {name: day for name, day in until.items() if day is not None}
-        return publish(shop, taken, due, say, until=until)
+        if due:
+            cuts = (clock.cut_off(shop.definitions[name].session, d) for name, d in due.items())
+            opened = opening.append(shop, min(cuts))
+        report = publish(shop, taken, due, say, until=until)
+        report.appended += opened if due else 0
+        return report
 
 
 def publish(
@@ -85,6 +101,7 @@ def publish(
     until: Mapping[str, date | None],
     before: live.Before | None = None,
     revisions: Sequence[int] = (0, 1),
+    now: datetime | None = None,
 ) -> Report:
     """Commit to, determine and publish the due fixings of one intake.
 
@@ -96,6 +113,8 @@ def publish(
         until: last day to determine per index; the back-cast ends there.
         before: a live run continues from recorded states; a bundled one starts at the beginning.
         revisions: which prints are due: 0 provisional, 1 final.
+        now: the moment of a live run (naive UTC), which lets others outside see its commitments;
+            ``None`` asks nobody.
     """
     report = _report(taken, shop, due)
     manifest = manifests.store(taken, shop.batches)
@@ -107,7 +126,7 @@ def publish(
     ]
     if open_keys:
         rulechange.check(shop, {name: due[name] for name, _, _ in open_keys})
-        _publish_open(shop, taken, due, open_keys, manifest, until, before, say, report)
+        _publish_open(shop, taken, due, open_keys, manifest, until, before, say, report, now)
     report.fixings = [
         shop.published.fixings[key]
         for name, day in sorted(due.items())
@@ -148,6 +167,7 @@ def _publish_open(
     before: live.Before | None,
     say: Tell,
     report: Report,
+    now: datetime | None,
 ) -> None:
     selections, planned = choose(taken.inputs, shop, due, until, before, say)
     still_open = {name for name, _, _ in open_keys}
@@ -158,7 +178,7 @@ def _publish_open(
     for name in sorted(still_open):
         shop.batches.put("basket", selections[name].basket)
     at = {name: clock.cut_off(s.definition.session, s.ref_date) for name, s in selections.items()}
-    opening = [
+    first = [
         *records.rules_record(shop, min(at[name] for name in still_open)),
         *records.manifest_record(shop, manifest, max(at.values()), taken),
         *(
@@ -168,8 +188,11 @@ def _publish_open(
         ),
     ]
     if taken.inputs.is_live:
-        opening += _panels_ahead(shop, planned, due, taken.inputs)
-    report.appended += shop.append(opening)
+        first += _panels_ahead(shop, planned, due, taken.inputs)
+    report.appended += shop.append(first)
+    if now is not None:
+        found = (records.commitment_of(shop, selections[n], manifest) for n in sorted(still_open))
+        report.appended += evidence.gather(shop, [seq for seq in found if seq is not None], now)
     outcome = compute(taken.inputs, planned, shop, due, until, before, say)
     drafts = prints.draft_all(outcome, selections, shop.rules)
     events: dict[datetime, list[tuple[str, int]]] = {}
@@ -196,10 +219,10 @@ def _publish_open(
             )
         if when == max(events) and not report.blocked:
             # In one append with the last fixings: once those are there, nothing is due any more.
-            first = selections[min(still_open)]
-            session = first.definition.session
+            any_one = selections[min(still_open)]
+            session = any_one.definition.session
             earlier = earlier_lines(
-                shop.published, shop.batches, session, first.ref_date, shop.log.size
+                shop.published, shop.batches, session, any_one.ref_date, shop.log.size
             )
             one = Pass(
                 outcome, selections, shop.definitions, shop.rules, taken.inputs, until, earlier

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from index import gate
+from index import evidence, gate, settlements
 from index.gate import Evidence
 from index.ledger.canonical import digest, parse_record
 from index.publication import schema
+from index.publication.key_records import KeyHistory
 from index.published import Key, Published, fixing_key
 from index.rulechange import Rules, rules_of
 from index.shop import Shop
@@ -170,6 +171,19 @@ def check_links(shop: Shop, bodies: list[bytes], problems: list[str]) -> None:
         said, due = record["panel_state_before"], _state_before(published, record)
         if said != due and "BUNDLED" not in record["flags"]:
             problems.append(f"{name}: continues from {said}, the newest state before it is {due}")
+
+
+def check_others(shop: Shop, problems: list[str]) -> None:
+    """Check what is no fixing: keys, witnesses and settlements against the log they stand in."""
+    published = shop.published
+    try:
+        KeyHistory.read(published.keys)
+    except VerificationError as error:
+        problems.append(str(error))
+        return
+    if published.keys:
+        problems += evidence.check(published, shop.log, shop.settings)
+    problems += settlements.check(published)
 
 
 def _state_before(published: Published, record: Mapping[str, Any]) -> dict[str, Any] | None:

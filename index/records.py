@@ -14,6 +14,7 @@ from index.ledger.batches import Stored
 from index.ledger.canonical import canonical, digest
 from index.prints import Draft, Selection
 from index.publication import record
+from index.published import Published
 from index.shop import Shop
 from methodology import clock
 from methodology.definition import Methodology, frozen_listing, rule_bodies
@@ -144,6 +145,18 @@ def commitment_of(shop: Shop, chosen: Selection, manifest: Stored) -> int | None
     return seq if seq is not None and shop.published.committed[seq] == under else None
 
 
+def was_witnessed(published: Published, commit_seq: int, seq: int) -> bool:
+    """Return whether enough others saw the commitment of the fixing at ``seq`` before it was made.
+
+    The log alone decides (rulebook 11.6): records of witnesses before ``seq`` whose tree holds the
+    commitment. How many different ones are enough stands in those records themselves, the largest
+    number where they differ; without any of them nobody saw it.
+    """
+    found = [one for one in published.witnesses if one["seq"] < seq and one["size"] > commit_seq]
+    needed = max((one["quorum"] for one in found), default=1)
+    return len({one["by"] for one in found}) >= max(1, needed)
+
+
 def engine_difference(
     shop: Shop, fixing: Mapping[str, Any], found: Sequence[Difference], at: datetime
 ) -> list[Make]:
@@ -206,6 +219,7 @@ def fixing(
             before=before.references.get(chosen.index_id) if before else None,
             rules=shop.rules,
             is_bundled=before is None,
+            is_witnessed=was_witnessed(shop.published, committed, seq),
         )
 
     return make
@@ -226,10 +240,12 @@ def fixing_record(
     before: dict[str, Any] | None,
     rules: Methodology,
     is_bundled: bool,
+    is_witnessed: bool = False,
     restated: tuple[datetime, str] | None = None,
 ) -> dict[str, Any]:
     """Return the complete record of one revision; a function of its arguments alone.
 
+    ``is_witnessed``: enough others saw the commitment before (:func:`is_witnessed`).
     ``restated``: of a restatement, its moment (naive UTC) and its reason (rulebook 11.7).
     """
     chosen = draft.selection
@@ -244,7 +260,9 @@ def fixing_record(
         else clock.final_at(session, day)
     )
     opened, cut = clock.window(session, day)
-    flags = [*draft.flags, "COMMIT_UNWITNESSED"]
+    flags = list(draft.flags)
+    if not is_witnessed:
+        flags.append("COMMIT_UNWITNESSED")
     if is_bundled:
         flags.append("BUNDLED")
     regular = "BOOTSTRAP_VINTAGE" not in draft.flags

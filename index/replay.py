@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from collectors.archive import Archive
-from index import determine, intake, live, manifests, prints
+from index import corrections, determine, intake, live, manifests, prints
 from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
 from index.ledger.batches import Batches, Stored
@@ -27,12 +27,17 @@ from index.published import Key, Published, commitment_key
 from index.record_checks import (
     VerifyReport,
     check_links,
+    check_others,
     check_rules,
     known_differences,
     read_records,
     rules_at,
     second_engine,
 )
+from index.records import was_witnessed
+from index.revising import determined
+from index.revision_checks import check_revisions, errata_of, parsed_again
+from index.revision_plan import LAST_REVISION
 from index.rulechange import rules_of
 from methodology.definition import load_definitions, load_methodology
 from methodology.errors import CoverageError, VerificationError
@@ -86,6 +91,8 @@ def verify(
         check_rules(shop, report, problems)
     if not problems:
         check_links(shop, bodies, problems)
+        check_others(shop, problems)
+        check_revisions(shop, bodies, problems)
     if problems:
         _fail(report, problems)
     for manifest in sorted({k[1] for k in shop.published.batches if k[0] == "manifest"}):
@@ -125,10 +132,10 @@ def _recompute(
     made = {
         key: seq
         for key, seq in published.artefacts.items()
-        if key[2] == manifest and key[0] != "manifest"
+        if key[2] == manifest and key[0] not in ("manifest", corrections.KIND)
     }
     content = manifests.load_manifest(shop.batches, manifest)
-    if from_archive:
+    if from_archive and manifest not in parsed_again(published, shop.batches):
         listed = published.batches["manifest", manifest]["seq"]
         rules = rules_at(shop, listed).methodology
         taken = manifests.reparse(content, shop.archive, shop.batches, rules)
@@ -137,7 +144,10 @@ def _recompute(
         taken = manifests.read_manifest(shop.batches, manifest)
     if problems:
         return
-    for under in dict.fromkeys(published.rules_at(s) for s in (*places.values(), *made.values())):
+    told = {one["seq"]: one for one in errata_of(published, manifest)}
+    for under in dict.fromkeys(
+        published.rules_at(s) for s in (*places.values(), *made.values(), *told)
+    ):
         rules_then = rules_of(under or "", shop.rules, shop.definitions)
         then = replace(shop, rules=rules_then.methodology, definitions=dict(rules_then.definitions))
         mine = {
@@ -155,6 +165,32 @@ def _recompute(
                 for kind, sha256 in sorted(cited - found)
             ]
         report.artefacts += len(cited & found)
+        mine_told = [one for seq, one in told.items() if published.rules_at(seq) == under]
+        if mine_told and not problems:
+            _recompute_errata(then, mine_told, taken, problems, say)
+
+
+def _recompute_errata(
+    shop: Shop,
+    errata: list[dict[str, Any]],
+    taken: intake.Intake,
+    problems: list[str],
+    say: Tell,
+) -> None:
+    """Determine again what the errata of one intake say that values should have been."""
+    for session, text in sorted({(one["session"], one["ref_date"]) for one in errata}):
+        day = date.fromisoformat(text)
+        drafts, _ = determined(shop, taken, session, day, say)
+        for one in errata:
+            if (one["session"], one["ref_date"]) != (session, text):
+                continue
+            draft = drafts.get(one["index_id"])
+            value = draft.fields["value"] if draft else None
+            if draft is None or value != one["should_be"]:
+                problems.append(
+                    f"erratum {one['seq']} of {one['index_id']} {text}: says it should have been "
+                    f"{one['should_be']}; it recomputes to {value}"
+                )
 
 
 def _parts(mine: Mapping[Key, dict[str, Any]], is_live: bool) -> list[dict[Key, dict[str, Any]]]:
@@ -234,7 +270,13 @@ def _before(shop: Shop, mine: Mapping[Key, dict[str, Any]], due: Mapping[str, da
         sessions, shop.definitions, Published(panels=shop.published.panels), shop.batches
     )
     by_seq = {r["seq"]: r for r in shop.published.fixings.values()}
-    for key, record in mine.items():
+    days = {(session, day.isoformat()) for session, day in sessions.items()}
+    of_day = {  # a corrected intake restates some; what they are made from is determined with them
+        key: one for key, one in shop.published.fixings.items() if key[1:3] in days
+    }
+    for key, record in {**of_day, **mine}.items():
+        if key[0] not in shop.definitions:
+            continue
         reference = record["panel_state_before"]
         found.references[key[0]] = reference
         if reference is not None:
@@ -257,6 +299,10 @@ def _again(
         kind: Stored("", kind, digest(body)[7:], len(body)).reference()
         for kind, body in bodies.items()
     }
+    restated = None
+    if key[3] >= LAST_REVISION:
+        at = datetime.fromisoformat(record["published_at"]).replace(tzinfo=None)
+        restated = (at, record["revision_reason"])
     return canonical(
         fixing_record(
             draft,
@@ -272,6 +318,8 @@ def _again(
             before=record["panel_state_before"],
             rules=shop.rules,
             is_bundled=before is None,
+            is_witnessed=was_witnessed(shop.published, record["commit_seq"], record["seq"]),
+            restated=restated,
         )
     )
 

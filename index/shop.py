@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from collectors.archive import Archive
@@ -15,6 +16,7 @@ from index.ledger.canonical import canonical
 from index.ledger.lock import PublisherLock
 from index.ledger.log import Log
 from index.publication import keyring, schema
+from index.publication.keyring import Keyring
 from index.published import Published
 from methodology.definition import (
     Definition,
@@ -39,6 +41,11 @@ class Shop:
     projected: Callable[[], object] | None = None
     """Called at the end of each append: publishes what was appended."""
 
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys this installation signs with; read from the disk when first asked for."""
+        return keyring.load(self.settings)
+
     def append(self, make: Sequence[Callable[[int], dict[str, Any]]]) -> int:
         """Append records, each made from its own seq; return how many.
 
@@ -61,7 +68,7 @@ class Shop:
 
 
 def refuse_unless_ready(settings: Settings, log: Log | None = None) -> None:
-    """Refuse to publish live with keys and names of the demonstration (rulebook 24.2).
+    """Refuse to publish live with keys and names of the demonstration (rulebook 11.8).
 
     Args:
         settings: names of administrator and log, and where the keys are.

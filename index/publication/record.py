@@ -123,7 +123,7 @@ def calendar(fields: Mapping[str, Any]) -> dict[str, Any]:
 def witness(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a witness record: what somebody outside said to have seen of this log.
 
-    Fields: seq, log_origin, size, root, kind, by, evidence, at.
+    Fields: seq, log_origin, size, root, kind, by, key, evidence, quorum, at.
     """
     return {"type": "witness", "schema": "witness/1.0", **fields}
 

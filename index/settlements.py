@@ -1,0 +1,234 @@
+"""Settlement records: the price of each delivery month, when it is due (rulebook 17.7, 17.13).
+
+A live run publishes them. The bundled history gives none: of each index it publishes the last day
+only, the rest is one back-cast artefact, and a back-cast value never settles (rulebook 11.4).
+Events ask for a strike, which is the exchange's, so they have no record either; ``spotfix settle``
+answers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from index import daily_values, settling
+from index.publication import record
+from index.published import Published
+from index.reading import definitions_by_id
+from index.records import Make
+from index.shop import Shop
+from methodology import clock, contracts
+from methodology.contracts import Contract
+from methodology.errors import DefinitionError, VerificationError
+
+FIELDS = (
+    "rule_id", "rule_version", "rule_digest", "title", "label", "index_id", "period", "status",
+    "failure", "value", "currency", "unit", "decimals", "tick", "rounding", "count", "basis",
+    "settlement_eligible", "contract_value",
+)  # fmt: skip
+"""Fields that a settlement takes over from :func:`index.settling.price`."""
+
+
+def due(shop: Shop, at: datetime) -> list[Make]:
+    """Return a record for each contract and month whose price is due and not logged.
+
+    Args:
+        shop: the log.
+        at: the moment (naive UTC).
+
+    A month counts if the index has been published live since its first pricing day at the latest.
+    A month whose days a calendar does not cover gives a notice, once: the list must be extended.
+    """
+    made: list[Make] = []
+    logged = {(one["rule_id"], one["period"]) for one in shop.published.settlements}
+    for contract in contracts.load_contracts().values():
+        for month in _months(contract, shop.published, at):
+            if (contract.id, f"{month:%Y-%m}") in logged:
+                continue
+            try:
+                when = published_at(contract, month)
+                if when <= at and _is_final(contract, month, at):
+                    made.append(_settlement(shop, contract, month, when))
+            except DefinitionError as error:
+                made += _uncovered(shop, contract, month, str(error), at)
+    return made
+
+
+def published_at(contract: Contract, month: date) -> datetime:
+    """Return when the price of a month is published (naive UTC; rulebook 17.7).
+
+    Raises:
+        DefinitionError: a calendar does not cover the month, or ends with it.
+    """
+    days, _ = contracts.pricing_days(contract, month)
+    on = contracts.published_on(contract, days[-1])
+    if on is None:
+        raise DefinitionError(
+            f"calendar {contract.publication.calendar} has no session after {days[-1]}: add the "
+            "exchange's list of sessions as a new version; nothing is guessed"
+        )
+    plan = contract.publication
+    local = datetime.combine(on, plan.time, tzinfo=ZoneInfo(plan.zone))
+    return local.astimezone(UTC).replace(tzinfo=None)
+
+
+def content(
+    published: Published, contract: Contract, month: date, before: int | None = None
+) -> dict[str, Any]:
+    """Return everything of a settlement record but its place, log and administrator.
+
+    Args:
+        published: the log's content.
+        contract: of kind ``average``.
+        month: any day of the delivery month, all of whose pricing days are over.
+        before: only fixings before this place in the log; ``None``: all.
+
+    Raises:
+        DefinitionError: a calendar does not cover the month, or fixings and contract differ in
+            unit or decimals.
+    """
+    when = published_at(contract, month)
+    series = daily_values.published(
+        _earlier(published, before), contract, contract.indices[0], _last_day(contract, month)
+    )
+    told = settling.price(contract, month, series)
+    if told["status"] == "RUNNING":
+        raise ValueError(f"{contract.id} {month:%Y-%m}: not all pricing days are over")
+    mean, days = told["mean"], told["pricing_days"]
+    looked = [(one, False) for one in told["days"]] + [(one, True) for one in told["looked_back"]]
+    return {
+        **{name: told[name] for name in FIELDS},
+        "revision": 0,
+        "supersedes": None,
+        "sum": told["sum"],
+        "mean": {k: mean[k] for k in ("numerator", "denominator")} if mean else None,
+        "multiplier": {k: told["size"][k] for k in ("quantity", "unit")},
+        "pricing_days": {
+            k: days[k]
+            for k in ("rule", "k", "calendar", "calendar_digest", "days", "first", "last")
+        },
+        "inputs": [
+            {
+                **{k: one[k] for k in ("date", "seq", "digest", "value", "state")},
+                "is_look_back": is_look_back,
+            }
+            for one, is_look_back in looked
+        ],
+        "fallback_clause": told["fallback"]["clause"],
+        "published_at": clock.iso(when),
+    }
+
+
+def check(published: Published) -> Iterator[str]:
+    """Yield a sentence for each settlement record that its own fixings do not make again."""
+    known = contracts.load_contracts()
+    seen: set[tuple[str, str]] = set()
+    for one in published.settlements:
+        where = f"record {one['seq']} (settlement/1.0): {one['rule_id']} {one['period']}"
+        key = one["rule_id"], one["period"]
+        if key in seen:
+            yield f"{where} was published before"
+        seen.add(key)
+        contract = known.get(one["rule_id"])
+        if contract is None or f"sha256:{contract.digest}" != one["rule_digest"]:
+            yield (
+                f"{where}: no contract with digest {one['rule_digest']} is at hand; verify with "
+                "a release that has it"
+            )
+            continue
+        try:
+            again = content(
+                published, contract, date.fromisoformat(one["period"] + "-01"), one["seq"]
+            )
+        except (DefinitionError, VerificationError, ValueError) as error:
+            yield f"{where}: {error}"
+            continue
+        for name, value in again.items():
+            if one[name] != value:
+                yield f"{where}: {name} was published as {one[name]!r} and recomputes to {value!r}"
+                break
+
+
+def _months(contract: Contract, published: Published, at: datetime) -> Iterator[date]:
+    """Yield the first of each month that the contract may price, in order."""
+    if contract.kind != "average":
+        return
+    index_id = contract.indices[0]
+    live = [
+        date.fromisoformat(key[2])
+        for key, one in published.fixings.items()
+        if key[0] == index_id and "BUNDLED" not in one["flags"]
+    ]
+    if not live:
+        return
+    month = min(live).replace(day=1)
+    while month <= at.date():
+        try:
+            first = contracts.pricing_days(contract, month)[0][0]
+        except DefinitionError:
+            first = month  # told by whoever asks for the days
+        if first >= min(live):
+            yield month
+        month = clock.month_start(month, 1)
+
+
+def _last_day(contract: Contract, month: date) -> date:
+    return contracts.pricing_days(contract, month)[0][-1]
+
+
+def _is_final(contract: Contract, month: date, at: datetime) -> bool:
+    """Return whether no pricing day of the month can be restated any more (rulebook 17.1)."""
+    session = definitions_by_id()[contract.indices[0]].session
+    return daily_values.last_closed(session, at) >= _last_day(contract, month)
+
+
+def _settlement(shop: Shop, contract: Contract, month: date, when: datetime) -> Make:
+    return lambda seq: record.settlement(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "administrator_id": shop.settings.administrator_id,
+            **content(shop.published, contract, month),
+        }
+    )
+
+
+def _uncovered(shop: Shop, contract: Contract, month: date, why: str, at: datetime) -> list[Make]:
+    """Return the notice that a month has no price because a calendar ends, unless it was given."""
+    if clock.month_start(month, 1) > at.date():
+        return []
+    text = f"{contract.id} {month:%Y-%m} has no price: {why}"
+    if text in {one["text"] for one in shop.published.notices}:
+        return []
+    return [
+        lambda seq: record.notice(
+            {
+                "seq": seq,
+                "log_origin": shop.log.origin,
+                "kind": "OTHER",
+                "index_id": contract.indices[0],
+                "session": None,
+                "ref_date": None,
+                "concerns": None,
+                "text": text,
+                "at": clock.iso(at),
+            }
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What stood in the log before a place."""
+
+    published: Published
+
+
+def _earlier(published: Published, before: int | None) -> _Earlier:
+    if before is None:
+        return _Earlier(published)
+    kept = {key: one for key, one in published.fixings.items() if one["seq"] < before}
+    return _Earlier(Published(fixings=kept, digests=published.digests))
