@@ -46,8 +46,8 @@ class Action(BaseModel):
     """One thing that is taken out, and why; a table ``[[correction]]`` of the file.
 
     ``capture``: digest of the body, with ``refuse-capture``. ``listing``: the source's own id of
-    the offer, with ``refuse-listing``; ``provider`` narrows it to one seller. ``from`` and ``to``
-    (UTC, both included) bound the times of the captures; without them all of the day's are meant.
+    the offer, with ``refuse-listing``; ``provider`` narrows it to one seller, ``meter`` to one of
+    its prices. ``from`` and ``to`` (UTC, both included) bound the times of the captures; without them all of the day's are meant.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +57,7 @@ class Action(BaseModel):
     capture: str | None = Field(None, pattern=r"^sha256:[0-9a-f]{64}$")
     listing: str | None = Field(None, min_length=1)
     provider: str | None = Field(None, min_length=1)
+    meter: str | None = Field(None, min_length=1)
     since: datetime | None = Field(None, alias="from")
     to: datetime | None = None
     reason: str = Field(min_length=10, max_length=2000)
@@ -70,7 +71,8 @@ class Action(BaseModel):
         other = "listing" if wanted == "capture" else "capture"
         if getattr(self, wanted) is None:
             raise ValueError(f"{self.action} needs {wanted!r}")
-        if getattr(self, other) is not None or (wanted == "capture" and self.provider):
+        narrowed = self.provider or self.meter
+        if getattr(self, other) is not None or (wanted == "capture" and narrowed):
             raise ValueError(f"{self.action} takes out by {wanted!r} alone")
         for name, moment in (("from", self.since), ("to", self.to)):
             if moment is not None and moment.tzinfo is None:
@@ -97,6 +99,7 @@ class Action(BaseModel):
             "capture": self.capture,
             "listing": self.listing,
             "provider": self.provider,
+            "meter": self.meter,
             "from": _time(self.since),
             "to": _time(self.to),
             "reason": self.reason,
@@ -227,6 +230,8 @@ def apply(
         ]
         hits.append(sum(rows.height for rows in found))
         more += found
+    if not any(rows.height for rows in more[1:]):
+        return Applied(left, refusals, hits)
     columns = ["captured_at", "capture_sha256", *KEY, "price_text"]
     rows = pl.concat(more).unique(columns, keep="first", maintain_order=True)
     return Applied(left, rows.sort(list(REFUSALS), nulls_last=False), hits)
@@ -242,8 +247,9 @@ def _taken_out(one: Action, capture: Capture, rules: Methodology) -> pl.DataFram
     shown = pl.concat([parsed.quotes, deep]).filter(
         (pl.col("listing_id") == one.listing) & pl.col("price_text").is_not_null()
     )
-    if one.provider is not None:
-        shown = shown.filter(pl.col("provider") == one.provider)
+    for name in ("provider", "meter"):
+        if getattr(one, name) is not None:
+            shown = shown.filter(pl.col(name) == getattr(one, name))
     return shown.select(
         pl.lit(capture.observed_at).cast(pl.Datetime("us")).alias("captured_at"),
         pl.lit(capture.sha256).alias("capture_sha256"),
@@ -274,10 +280,39 @@ def recorded(published: Published, batches: Batches, before: int | None = None) 
     return sorted(found, key=lambda row: row["seq"])
 
 
-def standing(published: Published, batches: Batches) -> list[Correction]:
-    """Return the recorded corrections that take something out, oldest first."""
-    found = [Correction.of(row["content"]) for row in recorded(published, batches)]
-    return [one for one in found if one.actions]
+@dataclass(frozen=True)
+class Held:
+    """Captures and refusals of a later day once the recorded corrections hold in it."""
+
+    captures: list[Capture]
+    refusals: pl.DataFrame
+    references: tuple[Row, ...]
+
+
+def hold(
+    published: Published,
+    batches: Batches,
+    captures: Sequence[Capture],
+    refusals: pl.DataFrame,
+    rules: Methodology,
+) -> Held:
+    """Return what a day may read of its captures, and which corrections it reads less for.
+
+    Args:
+        published: the log's content.
+        batches: where artefacts are.
+        captures: those of the day.
+        refusals: prices that the guards refused in them.
+        rules: the parameters.
+    """
+    left, refused, references = list(captures), refusals, []
+    for row in recorded(published, batches):
+        correction = Correction.of(row["content"])
+        applied = apply(correction.actions, left, refused, rules)
+        if any(applied.hits):
+            left, refused = applied.captures, applied.refusals
+            references.append(row["reference"])
+    return Held(left, refused, tuple(references))
 
 
 def _time(moment: datetime | None) -> str | None:

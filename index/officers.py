@@ -1,4 +1,4 @@
-"""Officers: people whose two signatures an act of governance needs (rulebook 11.8).
+"""Officers: people whose two signatures an act of governance needs (rulebook 24.1).
 
 What an officer signs is a *statement*: the exact bytes of everything that will be decided, stored
 in the ledger and cited by each record that rests on it. A record is covered by a statement when

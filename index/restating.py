@@ -43,8 +43,7 @@ def carry_out(made: Plan, signatures: Sequence[Signature], shop: Shop) -> list[R
         "at": clock.iso(made.at),
     }
     make: list[pipeline.Make] = [
-        artefact_record(shop, one, made.manifest, made.at)
-        for one in (made.artefact, made.manifest, text)
+        artefact_record(shop, one, made.manifest, made.at) for one in (made.artefact, made.manifest)
     ]
     committed: dict[str, int] = {}
     for one in made.restated():

@@ -15,14 +15,20 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from collectors.archive import Archive
 from index import corrections, determine, gate, intake, live, manifests, pipeline, prints
+from index.config import Settings
 from index.corrections import Correction
 from index.gate import Difference, Evidence
+from index.ledger.batches import Batches
+from index.ledger.log import Log
 from index.prints import Draft
-from index.records import fixing_record
+from index.published import Published
+from index.records import fixing_record, was_witnessed
 from index.revision_plan import LAST_REVISION, Change, Drawer, Plan, Row
 from index.rulechange import rules_of
-from index.shop import Shop
+from index.shop import Shop, by_id
+from methodology.definition import load_definitions, load_methodology
 from methodology.errors import CoverageError, UsageError
 
 
@@ -82,7 +88,7 @@ def plan(
     if known is not None:
         made.done = acts(shop, session, day, known["reference"])
         return made
-    drafts, made.before = _determined(shop, taken, session, day, say)
+    drafts, made.before = determined(shop, taken, session, day, say)
     for name, fixing in standing.items():
         draft = drafts.get(name)
         if draft is not None and _is_changed(shop, fixing, draft):
@@ -177,7 +183,7 @@ def _corrected(
     return replace(taken, failures=tuple(content["failures"])), applied.hits
 
 
-def _determined(
+def determined(
     shop: Shop, taken: intake.Intake, session: str, day: date, say: pipeline.Tell
 ) -> tuple[dict[str, Draft], live.Before | None]:
     """Return the drafts of a session's day from an intake, by the road of publishing."""
@@ -231,6 +237,7 @@ def revision(made: Plan, one: Change, commit_seq: int, drawer: Drawer) -> pipeli
         before=made.before.references.get(one.index_id) if made.before else None,
         rules=shop.rules,
         is_bundled=made.before is None,
+        is_witnessed=was_witnessed(shop.published, commit_seq, seq),
         restated=(made.at, made.reason),
     )
 
@@ -248,3 +255,17 @@ def _differences(made: Plan, one: Change) -> list[Difference]:
         return [Difference("value", content["value"], f"none: {error}")]
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         return [Difference("value", content["value"], f"none: {type(error).__name__}: {error}")]
+
+
+def look(settings: Settings) -> Shop:
+    """Return the ledger open for reading: no lock is taken and nothing can be appended."""
+    log = Log.open(settings.ledger, read_only=True)
+    return Shop(
+        settings=settings,
+        log=log,
+        batches=Batches(settings.ledger),
+        archive=Archive(settings.raw),
+        published=Published.read(log),
+        rules=load_methodology(),
+        definitions=by_id(load_definitions()),
+    )
