@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index import backtesting, conformance, explaining, recording, settle, tools
+from index import backtesting, conformance, explaining, recording, revise_cli, settle, tools
 from index.app import (
     AllOption,
     BundleOption,
@@ -329,6 +329,7 @@ app.command()(tools.parse)
 app.command()(recording.record)
 app.command()(tools.schedule)
 app.command()(tools.bundle)
+app.command()(revise_cli.revise)
 config_app.command("show")(tools.config_show)
 
 

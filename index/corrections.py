@@ -47,7 +47,8 @@ class Action(BaseModel):
 
     ``capture``: digest of the body, with ``refuse-capture``. ``listing``: the source's own id of
     the offer, with ``refuse-listing``; ``provider`` narrows it to one seller, ``meter`` to one of
-    its prices. ``from`` and ``to`` (UTC, both included) bound the times of the captures; without them all of the day's are meant.
+    its prices. ``from`` and ``to`` (UTC, both included) bound the times of the captures; without
+    them all of the day's are meant.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -70,6 +70,7 @@ REASONS = {
     "SENTINEL": "a filler, not a price",
     "SPOT_ADMINISTERED": "a fixed share of the seller's on-demand price: no market made it",
     "SWAPPED_MODELS": "two listings changed prices with each other",
+    "TAKEN_OUT": "a wrong figure; two officers signed that it is taken out",
     "TRUNCATED_AT_CAP": "of a body that was cut at its known cap",
     "TWO_PRICES": "two figures in one cell, and nothing says which holds",
     "UNIFORM_MOVE": "one seller changed all its prices alike",
