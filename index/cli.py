@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index import backtesting, conformance, explaining, recording, revise_cli, settle, tools
+from index import (
+    backtesting,
+    conformance,
+    explaining,
+    keys_cli,
+    recording,
+    revise_cli,
+    settle,
+    tools,
+)
 from index.app import (
     AllOption,
     BundleOption,
@@ -331,6 +340,7 @@ app.command()(tools.schedule)
 app.command()(tools.bundle)
 app.command()(revise_cli.revise)
 config_app.command("show")(tools.config_show)
+app.add_typer(keys_cli.app, name="keys")
 
 
 def main() -> None:

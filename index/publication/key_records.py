@@ -117,8 +117,8 @@ def opening(keyring: Keyring, origin: str, at: datetime) -> list[Make]:
     if [one.get("key_id") for one in found] != wanted:
         raise ConfigError(
             f"log {origin!r}: the root is offline and has signed no opening for the keys "
-            f"{', '.join(wanted)}; run `spotfix keys create` where the root is, or give it once "
-            "with `spotfix keys open --root-key`"
+            f"{', '.join(wanted)}; let it sign them with `spotfix keys opening "
+            "--root-key FILE`"
         )
     KeyHistory.read([{**one, "seq": seq} for seq, one in enumerate(found)], origin=origin)
     return [at_place(one) for one in found]
