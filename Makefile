@@ -10,6 +10,7 @@ CODE := methodology collectors index
 # Workers beyond four would mostly import Polars; two cores are what the suite is timed on.
 WORKERS ?= auto --maxprocesses=4
 KILLS ?= 200
+ROUNDS ?= 1000
 SEED ?=
 ROWS ?= 100000000
 BASKETS ?= 1000000
@@ -17,7 +18,7 @@ INJECTIONS ?= 100000
 BODIES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-determinism campaign-baskets campaign-fuzz campaign-guards payload-census bench-methodology bench-collect freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards payload-census bench-methodology bench-collect freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -65,7 +66,10 @@ format: $(VENV)/.dev  ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-campaigns: campaign-kill campaign-determinism campaign-baskets campaign-fuzz campaign-guards  ## every long run
+campaigns: campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards  ## every long run
+
+campaign-publication: $(VENV)/.dev  ## SIGKILL a publication KILLS times, stop it beside a second publisher ROUNDS times (1000)
+	@$(BIN)/python -m tests.publication_killer --kills $(if $(filter file,$(origin KILLS)),1000,$(KILLS)) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 campaign-kill: $(VENV)/.dev  ## SIGKILL a publisher KILLS times (200); SEED repeats the draws
 	@$(BIN)/python -m tests.killer --kills $(KILLS) $(if $(SEED),--seed $(SEED))
