@@ -83,7 +83,7 @@ class Span:
         if self.index_ids is not None and name is not None and name not in self.index_ids:
             return False
         if day is not None:
-            return str(self.first) <= day <= str(self.last)
+            return bool(str(self.first) <= day <= str(self.last))
         return period is None or bool(str(self.first)[:7] <= period <= str(self.last)[:7])
 
 

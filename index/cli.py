@@ -17,6 +17,7 @@ from index import (
     backtesting,
     conformance,
     explaining,
+    export_cli,
     keys_cli,
     recording,
     revise_cli,
@@ -330,6 +331,7 @@ def rebuild(out: OutOption = None, as_json: JsonOption = False) -> None:
 
 app.command()(explaining.explain)
 app.command()(settle.settle)
+app.command()(export_cli.export)
 app.command()(backtesting.backtest)
 app.command()(conformance.conformance)
 app.command()(tools.doctor)

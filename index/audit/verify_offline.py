@@ -449,7 +449,7 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         values = [Fraction(day["value"]) for day in r["inputs"] if day["state"] == "COUNTED"]
         self.same("count, sum", (r["count"], Fraction(r["sum"])), (len(values), sum(values)))
         if r["value"] is not None:
-            ticks = Fraction(shown(sum(values) / len(values) / Fraction(r["tick"]), 0))
+            ticks = Fraction(shown(Fraction(sum(values), len(values)) / Fraction(r["tick"]), 0))
             self.same("value", Fraction(r["value"]), ticks * Fraction(r["tick"]))
 
 def files_of(place: str) -> dict[str, bytes]:  # Return the files of a folder or a .tar by name.
