@@ -72,9 +72,13 @@ def problems(record: Mapping[str, Any]) -> Iterator[str]:
     said = _validator(str(kind))
     if said.is_valid(record):
         return
-    for error in sorted(said.iter_errors(record), key=_depth):
-        for field, value, what in _told(error):
-            yield f"record {seq} ({kind}/1.0): field {field} = {_shown(value)}: {what}"
+    found = (
+        told for error in sorted(said.iter_errors(record), key=_order) for told in _told(error)
+    )
+    yield from dict.fromkeys(
+        f"record {seq} ({kind}/1.0): field {field} = {_shown(value)}: {what}"
+        for field, value, what in found
+    )
 
 
 def _told(error: ValidationError) -> Iterator[tuple[str, Any, str]]:
@@ -108,8 +112,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
-def _depth(error: ValidationError) -> tuple[int, str]:
-    return len(error.absolute_path), error.json_path
+def _order(error: ValidationError) -> tuple[bool, int, str]:
+    # What one field asks of another comes last: it often only follows from what is wrong with one.
+    return "allOf" in error.absolute_schema_path, len(error.absolute_path), error.json_path
 
 
 @cache
@@ -147,6 +152,9 @@ def _properties(
         if name not in instance:
             continue
         value = instance[name]
+        if wanted is False:  # the library does not say where
+            yield ValidationError("", validator=None, instance=value, schema=wanted, path=[name])
+            continue
         known = None
         if value is None or isinstance(value, str | int):
             known = id(wanted), type(value), value
