@@ -122,6 +122,7 @@ class Publisher:
         report = PublishReport(log.size, log.root.hex())
         steps = self._steps(log, start)
         if steps:
+            self._published = None  # should this fail, the next call looks again at everything
             with Writer(self._places.drop, self._places.site) as writer:
                 self._publish(log, start, steps, writer)
                 report.files, report.linked = writer.written, writer.linked
