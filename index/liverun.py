@@ -201,7 +201,9 @@ def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell, at: d
     names = {
         n: due.ref_date
         for n, d in shop.definitions.items()
-        if d.session == due.session and d.is_due(due.ref_date)
+        if d.session == due.session
+        and d.is_due(due.ref_date)
+        and not shop.published.has_ended(n, due.ref_date)
     }
     before = live.before_of(
         {due.session: due.ref_date}, shop.definitions, shop.published, shop.batches

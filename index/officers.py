@@ -15,12 +15,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from index.ledger.canonical import canonical, digest
 from index.publication.key_records import KeyHistory
 from index.publication.keys import PemSigner
 from methodology.errors import ConfigError, UsageError, VerificationError
+
+if TYPE_CHECKING:
+    from index.shop import Shop
 
 SCHEMA: Final = "statement/1.0"
 KIND: Final = "statement"
@@ -141,6 +144,31 @@ def accept(
             + ", or --signature KEYID=FILE"
         )
     return found
+
+
+def gather(
+    shop: Shop,
+    message: bytes,
+    files: Sequence[Path | None],
+    elsewhere: Sequence[str],
+    need: int = 2,
+) -> list[Signature]:
+    """Return enough signatures of a statement, by keys at hand and from files of signatures.
+
+    Args:
+        shop: the log in which the act will stand.
+        message: the statement.
+        files: private keys; ``None`` was not given.
+        elsewhere: ``KEYID=FILE`` of each signature made elsewhere.
+        need: how many officers.
+
+    Raises:
+        ConfigError, UsageError: see :func:`sign`, :func:`detached` and :func:`accept`.
+    """
+    given = [sign(file, message) for file in files if file is not None]
+    given += [detached(one) for one in elsewhere]
+    history = KeyHistory.read(shop.published.keys, origin=shop.log.origin)
+    return accept(message, given, history, shop.log.size, need)
 
 
 def problems_of(

@@ -92,6 +92,13 @@ class Published:
         """Return the digest of the last rules that the log names, ``None`` before the first."""
         return next(reversed(self.rules.values()), None)
 
+    def has_ended(self, index_id: str, day: date) -> bool:
+        """Return whether an index has no fixing on a day because it ended before (24.4)."""
+        return any(
+            one["index_id"] == index_id and one["last_ref_date"] < day.isoformat()
+            for one in self.cessations
+        )
+
     def latest(self, index_id: str, before: date | None = None) -> dict[str, Any] | None:
         """Return the newest fixing of an index (highest day, then revision), or ``None``.
 

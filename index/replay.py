@@ -219,7 +219,9 @@ def _recompute_part(
         due = {
             name: day
             for name, one in shop.definitions.items()
-            if one.session == session and one.is_due(day)
+            if one.session == session
+            and one.is_due(day)
+            and not shop.published.has_ended(name, day)
         }
         before = _before(shop, mine, due)
         until: Mapping[str, date | None] = due

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +69,15 @@ def revise(
       spotfix revise GPR-H100-ANY-OD-NEO-GLB 2026-11-20 --reason "unit error, source x" \\
           --correction unit.toml --key a.pem --cosign b.pem
     """
-    from index import corrections, projections, reading, restating, revising, revision_show
+    from index import (
+        corrections,
+        officers,
+        projections,
+        reading,
+        restating,
+        revising,
+        revision_show,
+    )
     from index.shop import open_shop
     from index.terminal import Bars
 
@@ -100,7 +107,8 @@ def revise(
                 made = revising.plan(shop, name, when, reason, wanted, _now(), bars.tell)
                 if made.changes and not made.done:
                     made.decide(_now())
-                    signed = _signed(shop, made.statement(), key, cosign, signature or ())
+                    text = made.statement()
+                    signed = officers.gather(shop, text, (key, cosign), signature or ())
                     made.done = restating.carry_out(made, signed, shop)
                     bars.tell("publish", f"{len(made.done)} decisions")
             if made.done and not projections.is_current(settings):
@@ -118,24 +126,6 @@ def _now() -> Any:
     from index import schedule
 
     return schedule.utc_now()
-
-
-def _signed(
-    shop: Any,
-    message: bytes,
-    key: Path | None,
-    cosign: Path | None,
-    detached: Sequence[str],
-    need: int = 2,
-) -> Any:
-    """Return the signatures of a statement, from keys at hand and from files."""
-    from index import officers
-    from index.publication.key_records import KeyHistory
-
-    given = [officers.sign(one, message) for one in (key, cosign) if one is not None]
-    given += [officers.detached(one) for one in detached]
-    history = KeyHistory.read(shop.published.keys, origin=shop.log.origin)
-    return officers.accept(message, given, history, shop.log.size, need)
 
 
 def _write_statement(made: Plan, file: Path) -> None:

@@ -191,7 +191,9 @@ def determined(
     until: Mapping[str, date | None]
     if taken.mode == "live":
         due = {
-            n: day for n, d in shop.definitions.items() if d.session == session and d.is_due(day)
+            name: day
+            for name, d in shop.definitions.items()
+            if d.session == session and d.is_due(day) and not shop.published.has_ended(name, day)
         }
         before = live.before_of({session: day}, shop.definitions, shop.published, shop.batches)
         until = due

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from index import corrections, manifests, officers
+from index import corrections, manifests, officers, oversight
 from index.corrections import Correction
 from index.ledger.batches import Batches
 from index.publication.key_records import KeyHistory
@@ -58,6 +58,10 @@ def check_revisions(shop: Shop, bodies: Sequence[bytes], problems: list[str]) ->
             problems += _revised(key, fixing, bodies)
     for one in published.errata:
         problems += _erratum(one, published, bodies)
+    for one in published.cessations:
+        problems += _cessation(one, published)
+    for one in published.complaints:
+        problems += _complaint(one, published, bodies)
     for kind, sha256 in sorted(k for k in published.batches if k[0] == "manifest"):
         problems += _corrected(shop, kind, sha256)
 
@@ -138,6 +142,49 @@ def _erratum(one: Row, published: Published, bodies: Sequence[bytes]) -> list[st
     ):
         found.append(f"{name}: says {one['delta_pct']}%, which the two values do not give")
     return found
+
+
+def _cessation(one: Row, published: Published) -> list[str]:
+    name = f"cessation {one['seq']} of {one['index_id']}"
+    announced = datetime.fromisoformat(one["announced_at"]).date()
+    last = datetime.fromisoformat(one["last_ref_date"]).date()
+    found = []
+    if one["is_emergency"] != (last < oversight.earliest_end(announced)):
+        found.append(f"{name}: announced {announced} for {last}, which is not what it says it is")
+    if one["announced_at"][:10] != one["at"][:10]:
+        found.append(f"{name}: announced on another day than it was logged")
+    factor = oversight.link_factor(published, one["index_id"], one["successor"], one["seq"])
+    if (one["link_factor"], one["linked_on"]) != factor:
+        found.append(f"{name}: link {one['link_factor']}; the published values give {factor[0]}")
+    late = [
+        key
+        for key, fixing in published.fixings.items()
+        if key[0] == one["index_id"]
+        and key[2] > one["last_ref_date"]
+        and fixing["seq"] > one["seq"]
+    ]
+    return found + [f"{name}: {key[2]} r{key[3]} was published after its end" for key in late]
+
+
+def _complaint(one: Row, published: Published, bodies: Sequence[bytes]) -> list[str]:
+    name = f"complaint {one['seq']}"
+    if one["concerns"] is not None:
+        fixing = _fixing_at(one, bodies)
+        if fixing["type"] == "nothing" or fixing["value"] != one["value"]:
+            return [f"{name}: record {one['concerns']} is not the value it says it is about"]
+    if one["state"] != "ANSWERED":
+        return []
+    first = json.loads(bodies[one["answers"]]) if one["answers"] < one["seq"] else {}
+    if (first.get("complaint_id"), first.get("state")) != (one["complaint_id"], "RECEIVED"):
+        return [f"{name}: record {one['answers']} is not the complaint it answers"]
+    if [s["key_id"] for s in one["signatures"]] != [one["reviewer"]]:
+        return [f"{name}: its reviewer is not who signed"]
+    acts = oversight.conflicts(published, one, one["reviewer"])
+    return [
+        f"{name}: its reviewer signed {act['type']} {act['seq']} of that value"
+        for act in acts
+        if act["seq"] < one["seq"]
+    ]
 
 
 # --- corrected intakes ---------------------------------------------------------------------------

@@ -56,7 +56,9 @@ def due_now(
     for session in clock.SESSIONS:
         day = clock.last_cut_off(session, at - clock.PROVISIONAL_AFTER)
         ours = {name: d for name, d in definitions.items() if d.session == session}
-        mine = {name for name, d in ours.items() if d.is_due(day)}
+        mine = {
+            name for name, d in ours.items() if d.is_due(day) and not published.has_ended(name, day)
+        }
         live_days = sorted(
             {
                 date.fromisoformat(key[2])

@@ -15,6 +15,7 @@ FLAGS = {
     "IMPUTED": "at least one missing price was moved with those that were seen",
     "LINK_SKIPPED": "no new basket could be made on a link day; the one before it stayed",
     "MIRRORED_EVIDENCE": "prices come from public mirrors of the sellers' lists (tier E4)",
+    "MOCK": "repeated by a mock feed, perhaps with a planted fault; it means nothing",
     "NO_FX": "no currency rate was fresh enough for the CNY value",
     "OUTLIER": "a price is far out for this panel; it stays, the trim or median disregards it",
     "OVERSIGHT_NOTICE": "no value was determined for three days or more",
