@@ -19,10 +19,12 @@ from index import (
     explaining,
     export_cli,
     keys_cli,
+    oversight_cli,
     recording,
     revise_cli,
     settle,
     tools,
+    verify_cli,
 )
 from index.app import (
     AllOption,
@@ -36,7 +38,7 @@ from index.app import (
     screen_of,
     settings_of,
 )
-from methodology.errors import UsageError, VerificationError
+from methodology.errors import UsageError
 
 if TYPE_CHECKING:
     from index.pipeline import Report
@@ -263,51 +265,7 @@ def history(
         show.history(screen, rows.to_dicts())
 
 
-@app.command()
-def verify(
-    from_archive: Annotated[
-        bool, typer.Option("--from-archive", help="Parse the archived bodies again, too.")
-    ] = False,
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check every file, recompute every published value.
-
-    A difference is named and ends with exit code 20.
-
-    \b
-    Example:
-      spotfix verify
-      spotfix verify --from-archive --out copy-of-out
-    """
-    from index import replay
-    from index.terminal import BAD, GOOD, Bars
-
-    settings, screen = settings_of(out=out), screen_of(as_json)
-    try:
-        with Bars(screen) as bars:
-            report = replay.verify(settings, from_archive=from_archive, tell=bars.tell)
-    except VerificationError as error:
-        problems = getattr(getattr(error, "report", None), "problems", [])
-        if as_json:
-            screen.json({"ok": False, "problems": problems or [str(error)]})
-        for one in problems[:50] if not as_json else []:
-            screen.line(("✗ ", BAD), one)
-        raise
-    if as_json:
-        screen.json({"ok": True, **vars(report)})
-        return
-    for count, told in (
-        (report.files, "files have the digests in their names and records"),
-        (report.records, f"records stand in the tree, root {report.root}"),
-        (report.manifests, "intakes read" + (", archived bodies parsed again" * from_archive)),
-        (report.recomputed, f"of {report.fixings} fixings recomputed, byte for byte"),
-        (report.back_cast_rows, "days of the back-cast recomputed"),
-        (report.artefacts, "artefacts of runs recomputed, byte for byte"),
-        (report.second_engine, "fixings found again by the second engine"),
-    ):
-        screen.line((" ✓ ", GOOD), f"{count:>9,}  {told}")
-    screen.line(("OK", GOOD))
+app.command()(verify_cli.verify)
 
 
 @app.command()
@@ -341,6 +299,7 @@ app.command()(recording.record)
 app.command()(tools.schedule)
 app.command()(tools.bundle)
 app.command()(revise_cli.revise)
+app.add_typer(oversight_cli.app, name="oversight")
 config_app.command("show")(tools.config_show)
 app.add_typer(keys_cli.app, name="keys")
 
