@@ -22,6 +22,7 @@ from index import (
     oversight_cli,
     recording,
     revise_cli,
+    serve_cli,
     settle,
     tools,
     verify_cli,
@@ -301,6 +302,9 @@ app.command()(tools.bundle)
 app.command()(revise_cli.revise)
 app.add_typer(oversight_cli.app, name="oversight")
 config_app.command("show")(tools.config_show)
+app.command()(serve_cli.serve)
+app.command()(serve_cli.replay)
+app.add_typer(serve_cli.clients_app, name="clients")
 app.add_typer(keys_cli.app, name="keys")
 
 
