@@ -161,11 +161,30 @@ def notice(index: str | None, words: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def settlement(index: str, rule: str) -> dict[str, Any]:
-    """A settlement, as far as the feed looks at one."""
+def settlement(index: str, rule: str, revision: int = 0) -> dict[str, Any]:
+    """A complete settlement of one pricing day."""
     return {
         "type": "settlement", "schema": "settlement/1.0", "log_origin": made.ORIGIN,
-        "index_id": index, "rule_id": rule, "period": "2026-10", "value": "4.1875",
+        "administrator_id": "example", "rule_id": rule, "rule_version": "1.0.0",
+        "rule_digest": made.NOTHING, "title": "one day", "label": "reference", "index_id": index,
+        "period": "2026-10", "revision": revision,
+        "supersedes": made.NOTHING if revision else None, "status": "FINAL", "failure": None,
+        "value": "4.1875", "currency": "USD", "unit": "USD/1e6tok", "decimals": 6,
+        "tick": "0.0001", "rounding": "HALF_UP", "sum": "4.1875", "count": 1,
+        "mean": {"numerator": "41875", "denominator": "10000"},
+        "multiplier": {"quantity": 1000, "unit": "1e6tok"}, "contract_value": "4187.5",
+        "basis": "indicative", "settlement_eligible": False,
+        "pricing_days": {
+            "rule": "CAL", "k": None, "calendar": "CAL", "calendar_digest": None, "days": 1,
+            "first": "2026-10-30", "last": "2026-10-30",
+        },
+        "inputs": [
+            {
+                "date": "2026-10-30", "seq": None, "digest": None, "value": "4.1875",
+                "state": "COUNTED", "is_look_back": False,
+            }
+        ],
+        "fallback_clause": "17.5", "published_at": "2026-11-10T08:00:00.000Z",
     }  # fmt: skip
 
 
@@ -178,7 +197,10 @@ def make(out: Path) -> Tree:
     opening = key_records.opening(made.ring(), made.ORIGIN, datetime(2026, 11, 10))
     commitment = {
         "type": "commitment", "schema": "commitment/1.0", "log_origin": made.ORIGIN,
-        "index_id": ONE, "session": "NYC", "ref_date": "2026-11-10",
+        "index_id": ONE, "session": "NYC", "ref_date": "2026-11-10", "input_digest": made.NOTHING,
+        "methodology_digest": made.NOTHING, "definition_digest": made.NOTHING,
+        "basket_digest": made.NOTHING, "manifest": {**made.REFERENCE, "kind": "manifest"},
+        "committed_at": "2026-11-10T08:00:00.000Z",
         "inputs": tree.cited["inputs"],
     }  # fmt: skip
     tree.append(*(one(seq) for seq, one in enumerate(opening)), commitment)
@@ -186,7 +208,7 @@ def make(out: Path) -> Tree:
         for revision in (0, 1):
             tree.publish(TWO, day, revision)
     tree.append(notice(TWO, "Straße, 中文"), settlement(ONE, "LAST"), settlement(TWO, "MEAN"))
-    tree.append(settlement(ONE, "MEAN"), settlement(ONE, "LAST"))
+    tree.append(settlement(ONE, "MEAN"), settlement(ONE, "LAST", 1))
     for day, value in (("10", "4.187500"), ("11", "4.200000"), ("12", "4.210000")):
         for revision in (0, 1):
             tree.publish(ONE, f"2026-11-{day}", revision, value=value)

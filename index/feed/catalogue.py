@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 from starlette.types import Scope
 
-from index.feed import formats, problems, queries
+from index.feed import formats, openapi, problems, queries
 from index.feed.headers import (
     JSON,
     NDJSON,
@@ -243,8 +242,7 @@ class Catalogue:
     def openapi(self, scope: Scope) -> Reply:
         """Answer ``/v1/openapi.json``: the contract of ``/v1``."""
         read(scope["query_string"], {})
-        body = (resources.files("index") / "feed" / "openapi.json").read_bytes()
-        return prepare(body, JSON, _DAY)
+        return prepare(openapi.text(), JSON, _DAY)
 
     def problem(self, scope: Scope) -> Reply:
         """Answer ``/v1/problems/{name}``: what a problem type means."""

@@ -28,7 +28,7 @@ _INSTANT = re.compile(
     r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
 _DURATION = re.compile(r"P(?:T([0-9]{1,6})([HMS])|([0-9]{1,4})D)")
-_WHOLE = re.compile(r"0|[1-9][0-9]{0,14}")
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,15}")
 _TYPES = re.compile(r"[a-z_]{1,32}(,[a-z_]{1,32}){0,31}")
 _INDEX = re.compile(r"[A-Za-z0-9.-]{1,80}(,[A-Za-z0-9.-]{1,80}){0,63}")
 _SEAL_BYTES = 12
