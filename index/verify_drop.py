@@ -14,7 +14,9 @@ from typing import Any
 
 from index.ledger.batches import digest_in_name
 from index.ledger.canonical import digest, parse_record
+from index.ledger.tiles import parse_checkpoint
 from index.publication import ctp, drop, fix, proofs, texts, tree
+from index.publication.notes import parse_note
 from index.shelves import Shelf, Within
 from index.verify_log import check_value
 from index.verifying import Findings, Seen
@@ -136,6 +138,11 @@ def _check_manifest(
             found.add(shelf.where(f"{path}.sig"), error)
     lines = []
     for seq, stem in here:
+        proof = shelf.read(f"{folder}/{stem}.tlog-proof")
+        if proof is not None and _size_of(proof) not in (None, size):
+            found.add(
+                where, f"is of log size {size}; the proof of seq {seq} is of {_size_of(proof)}"
+            )
         record = seen.records[seq]
         base = f"{folder}/{stem}"
         for suffix in suffixes(record):
@@ -254,6 +261,14 @@ def check_proof(where: str, proof: bytes, seq: int, seen: Seen, found: Findings)
 @lru_cache(1 << 14)
 def _proof(proof: bytes) -> proofs.Proof:
     return proofs.parse(proof)
+
+
+def _size_of(proof: bytes) -> int | None:
+    """Return the size of the checkpoint that a proof carries; ``None`` if it is no proof."""
+    try:
+        return parse_checkpoint(parse_note(_proof(proof).note).body)[1].size
+    except (SpotfixError, ValueError):
+        return None
 
 
 @lru_cache(1 << 14)

@@ -91,6 +91,15 @@ def check_checkpoints(seen: Seen, found: Findings) -> None:
         except SpotfixError as error:
             found.add(where, error)
         found.counts["checkpoints"] += 1
+    for tile in seen.shelf.names("tile/0") or []:
+        # A superseded tile may be gone; while it stands, it shows a size that was signed once.
+        stem, _, width = tile.partition(".p/")
+        start = stem.removeprefix("tile/0/").replace("/", "").replace("x", "")
+        if names is None or not (width.isdecimal() and start.isdecimal()):
+            continue
+        size = int(start) * WIDTH + int(width)
+        if f"checkpoints/{size}" not in names:
+            found.add(seen.shelf.where(f"checkpoints/{size}"), f"is missing; {tile} is of its size")
     newest = f"checkpoints/{seen.head.size}"
     if names is not None and seen.shelf.read(newest) != seen.note:
         found.add(seen.shelf.where(newest), "is not the checkpoint that is shown as the newest")

@@ -1,0 +1,317 @@
+"""The command `spotfix verify`: recompute what is here, or check what somebody else published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from index.app import JsonOption, OutOption, screen_of, settings_of
+from methodology.errors import UsageError, VerificationError
+
+if TYPE_CHECKING:
+    from index.config import Settings
+    from index.known_heads import Known
+    from index.terminal import Screen
+    from index.verify_targets import Outcome
+    from index.verifying import Findings, Trust
+
+SHOWN = 50
+"""So many problems are printed; --json has all of them."""
+
+
+def verify(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TARGET]",
+            help="A record's file, drop folder, site, log, tables, audit bundle; or an address.",
+        ),
+    ] = None,
+    trusted_key: Annotated[
+        list[Path] | None,
+        typer.Option("--trusted-key", metavar="PEM", help="A public key you got elsewhere."),
+    ] = None,
+    known_head: Annotated[
+        list[str] | None,
+        typer.Option("--known-head", metavar="FILE|SIZE:ROOT", help="A head you hold yourself."),
+    ] = None,
+    heads: Annotated[
+        Path | None, typer.Option("--heads", metavar="FILE", help="Where heads seen are kept.")
+    ] = None,
+    log: Annotated[
+        str | None, typer.Option("--log", metavar="LOG", help="Folder or address of the log.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow plain http to other machines.")
+    ] = False,
+    from_archive: Annotated[
+        bool, typer.Option("--from-archive", help="Parse the archived bodies again, too.")
+    ] = False,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every file, recompute every published value.
+
+    Without TARGET: what was published here. With it: what anybody published, by its signatures,
+    the log, and the head seen last time. A difference is named and ends with exit code 20, a
+    server that does not answer with 75.
+
+    \b
+    Example:
+      spotfix verify
+      spotfix verify --from-archive --out copy-of-out
+      spotfix verify out/drop --trusted-key root.pem
+      spotfix verify https://index.example/drop/v1/2026/11/20/SHA/
+    """
+    screen = screen_of(as_json)
+    if target is None:
+        if known_head or heads or log:
+            raise UsageError("--known-head, --heads and --log go with a TARGET")
+        _here(screen, settings_of(out=out), _trust(trusted_key), from_archive, as_json)
+        return
+    if from_archive or out is not None:
+        raise UsageError("--from-archive and --out go without a TARGET")
+    _there(screen, target, _trust(trusted_key), known_head or [], heads, log, insecure, as_json)
+
+
+# What was published here ------------------------------------------------------------------------
+
+
+def _here(
+    screen: Screen, settings: Settings, trust: Trust, from_archive: bool, as_json: bool
+) -> None:
+    """Recompute the ledger, then check drop and site against it."""
+    from index import replay
+    from index.terminal import GOOD, Bars
+    from index.verifying import Findings
+
+    found = Findings()
+    try:
+        with Bars(screen) as bars:
+            report = replay.verify(settings, from_archive=from_archive, tell=bars.tell)
+            if (settings.site / "log").exists():
+                bars.tell("published", "drop and site")
+                _published(settings, trust, found)
+                found.refuse()
+    except VerificationError as error:
+        _tell_problems(screen, error, as_json)
+        raise
+    if as_json:
+        told = {"ok": True, **vars(report)}
+        if found.counts:
+            told["published"] = {**found.counts, "warnings": found.warnings}
+        screen.json(told)
+        return
+    for count, text in (
+        (report.files, "files have the digests in their names and records"),
+        (report.records, f"records stand in the tree, root {report.root}"),
+        (report.manifests, "intakes read" + (", archived bodies parsed again" * from_archive)),
+        (report.recomputed, f"of {report.fixings} fixings recomputed, byte for byte"),
+        (report.back_cast_rows, "days of the back-cast recomputed"),
+        (report.artefacts, "artefacts of runs recomputed, byte for byte"),
+        (report.second_engine, "fixings found again by the second engine"),
+        (found.counts["files"], "files of the drop are those of the log, chained and signed"),
+        (found.counts["checkpoints"], "signed checkpoints are the log's"),
+    ):
+        if count or text.startswith(
+            ("files have", "records", "intakes", "of ", "days", "artefact")
+        ):
+            screen.line((" ✓ ", GOOD), f"{count:>9,}  {text}")
+    screen.line(("OK", GOOD))
+
+
+def _published(settings: Settings, trust: Trust, found: Findings) -> None:
+    """Check that drop and site show the ledger's log, all of it."""
+    from index import verify_log, verify_targets
+    from index.ledger.log import Log
+    from index.ledger.tiles import Head
+    from index.shelves import Folder, Within
+
+    log, site = Log.open(settings.ledger, read_only=True), Folder(settings.site)
+    head = Head(log.size, log.root)
+    target = verify_targets.Target(
+        "site", str(settings.site), Within(site, "log"), site, Folder(settings.drop)
+    )
+    outcome = verify_targets.verify(target, trust, [], found)
+    seen = outcome.seen
+    if seen is not None and seen.head.size < head.size:
+        found.add(
+            seen.shelf.where("checkpoint"),
+            f"is of size {seen.head.size}; the ledger has {head.size} records: `spotfix run` "
+            "publishes the rest",
+        )
+    elif seen is not None and seen.head != head:
+        verify_log.check_head(seen, head, "the ledger", found)
+
+
+# What somebody published ------------------------------------------------------------------------
+
+
+def _there(
+    screen: Screen,
+    text: str,
+    trust: Trust,
+    given: list[str],
+    heads_file: Path | None,
+    log: str | None,
+    insecure: bool,
+    as_json: bool,
+) -> None:
+    from index import verify_targets
+    from index.known_heads import Heads, default_path
+    from index.outside import Outside
+    from index.terminal import Bars
+
+    heads = Heads(heads_file or default_path())
+    with Outside(is_insecure=insecure) as outside, Bars(screen) as bars:
+        target = verify_targets.locate(text, outside, log)
+        bars.tell("verify", text)
+        if target.kind == "bundle":
+            outcome = _bundle(target.path or Path(text), trust, given)
+            last = None
+        else:
+            known, last = _known(target, given, heads)
+            outcome = verify_targets.verify(target, trust, known)
+            if target.kind == "tables" and outcome.seen is not None:
+                from index import verify_tables
+
+                assert target.path is not None
+                verify_tables.check_tables(target.path, target.site, outcome.seen, outcome.found)
+    try:
+        outcome.found.refuse(outcome.evidence)
+    except VerificationError as error:
+        _tell_problems(screen, error, as_json)
+        raise
+    seen = outcome.seen
+    if seen is not None:
+        from index import schedule
+        from methodology import clock
+
+        at = clock.iso(schedule.utc_now())
+        heads.remember(seen.origin, seen.head, seen.note, seen.shelf.where("checkpoint"), at)
+    _tell_outcome(screen, outcome, last, as_json)
+
+
+def _known(target: Any, given: list[str], heads: Any) -> tuple[list[Known], Known | None]:
+    """Return the heads to compare with, and the one that this machine saw last."""
+    from index.known_heads import read_known
+
+    if target.log is None:
+        if given:
+            raise UsageError("--known-head: the log is out of reach; name it with --log")
+        return [], None
+    note = target.log.read("checkpoint") or b""
+    origin = note.partition(b"\n")[0].decode("utf-8", "replace")
+    known = []
+    for text in given:
+        of, one = read_known(text)
+        if of not in (None, origin):
+            raise UsageError(f"--known-head {text}: is of the log {of}, and this one is {origin}")
+        known.append(one)
+    last = heads.last(origin)
+    return [*known, *([last] if last else [])], last
+
+
+def _bundle(path: Path, trust: Trust, given: list[str]) -> Outcome:
+    """Check an audit bundle with the script that auditors run."""
+    from index.known_heads import read_known
+    from index.verify_bundles import check_bundle
+    from index.verify_targets import Outcome
+    from index.verifying import Findings
+
+    found = Findings()
+    check_bundle(path, trust, read_known(given[0])[1] if given else None, found)
+    return Outcome(found)
+
+
+def _trust(paths: list[Path] | None) -> Trust:
+    """Return the pinned keys of ``--trusted-key``."""
+    from index.verifying import Trust, pinned_key
+
+    keys = []
+    for path in paths or []:
+        try:
+            keys.append(pinned_key(path.read_bytes()))
+        except OSError as error:
+            raise UsageError(f"--trusted-key {path}: {error.strerror}") from error
+    return Trust(tuple(keys))
+
+
+# Telling ----------------------------------------------------------------------------------------
+
+
+def _tell_problems(screen: Screen, error: VerificationError, as_json: bool) -> None:
+    """Print every problem of a failed verification, and the evidence of a fork."""
+    from index.terminal import BAD
+
+    problems = [str(one) for one in getattr(getattr(error, "report", None), "problems", [])]
+    evidence = getattr(error, "evidence", None)
+    if as_json:
+        told: dict[str, Any] = {"ok": False, "problems": problems or [str(error)]}
+        if evidence is not None:
+            told["evidence"] = {
+                "origin": evidence.origin,
+                "what": evidence.what,
+                "older": {"size": evidence.older.size, "root": evidence.older.root.hex()},
+                "newer": {"size": evidence.newer.size, "root": evidence.newer.root.hex()},
+            }
+        screen.json(told)
+        return
+    for one in problems[:SHOWN]:
+        screen.line(("✗ ", BAD), one)
+    if evidence is not None:
+        for word, head in (("seen before", evidence.older), ("shown now", evidence.newer)):
+            screen.line(("  ", BAD), f"{word:<12} size {head.size}  root {head.root.hex()}")
+
+
+def _tell_outcome(screen: Screen, outcome: Outcome, last: Known | None, as_json: bool) -> None:
+    """Print what was checked, as a person reads it."""
+    from index.terminal import GOOD, WARN
+
+    found, seen = outcome.found, outcome.seen
+    if as_json:
+        told: dict[str, Any] = {"ok": True, "checked": dict(found.counts)}
+        if seen is not None:
+            told |= {"origin": seen.origin, "size": seen.head.size, "root": seen.head.root.hex()}
+            told["last_seen"] = last.head.size if last else None
+        screen.json({**told, "warnings": found.warnings})
+        return
+    for line in _lines(found):
+        screen.line("  ", line, (" ✓", GOOD))
+    if seen is not None:
+        size = seen.head.size
+        screen.line("  ", f"inclusion in log {seen.origin} size {size}", (" ✓", GOOD))
+        if last is not None:
+            text = f"consistent with last seen size {last.head.size}"
+            screen.line("  ", text, (" ✓", GOOD))
+        else:
+            screen.line(
+                "  ", f"first sight of {seen.origin}: size {size} is kept, trusted from now on"
+            )
+    for warning in found.warnings:
+        screen.line(("  ! ", WARN), warning)
+    screen.line(("OK", GOOD))
+
+
+def _lines(found: Findings) -> list[str]:
+    """Return what was counted, a line each."""
+    count = found.counts
+    values = count["values recomputed"]
+    of = values + count["values without a second engine"]
+    return [
+        text
+        for text, shown in (
+            (f"manifest {count['manifests']}/{count['manifests']} chained", count["manifests"]),
+            (f"{count['files']:,} files sha256", count["files"]),
+            (f"{count['signatures']:,} signatures", count["signatures"]),
+            (f"{count['proofs']:,} proofs", count["proofs"]),
+            (f"{count['checkpoints']:,} signed checkpoints", count["checkpoints"]),
+            (f"{count['tiles']:,} tiles", count["tiles"]),
+            (f"recomputed {values} of {of} values from inputs", of),
+            (f"{count['rows']:,} rows of {count['tables']} tables are the log's", count["tables"]),
+            (f"{count['records']:,} records keep their schemas 1.0", count["records"]),
+        )
+        if shown
+    ]
