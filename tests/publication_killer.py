@@ -402,11 +402,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=0, help="two publishers, so many times")
+    parser.add_argument(
+        "--swift", action="store_true", help="flush nothing: a kill takes nothing from the kernel"
+    )
     parser.add_argument("--seed", type=int, default=None, help="repeat the draws of a campaign")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="spotfix-publications-"))
+    if given.swift:
+        os.fsync = lambda fd: None
     if given.kills:
         print(Campaign(folder / "kills", seed).kills(given.kills).text(), flush=True)
     if given.rounds:

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.timeout(200)
 def test_kills_and_stops_lose_double_and_change_nothing() -> None:
     """In a process of its own: it forks, and this one may have threads."""
-    words = ["-m", "tests.publication_killer", "--kills", "20", "--rounds", "4", "--seed", "7"]
+    words = ["-m", "tests.publication_killer", "--swift", "--seed", "7"]
+    words += ["--kills", "20", "--rounds", "4"]
     done = subprocess.run(
         [sys.executable, *words],
         cwd=ROOT,
