@@ -161,10 +161,10 @@ def check_live(keyring: Keyring, settings: KeySettings) -> None:
             "its own, such as 'example.org/spotfix', before you publish live"
         )
     for key in keyring.public_keys:
-        if keyring.is_demo or is_demo(key):
+        if is_demo(key):
             raise ConfigError(
-                f"setting 'keys': {settings.keys} holds no {KEYRING} with keys of your own, and "
-                f"everyone knows the private part of {key.id}; make keys with `spotfix keys create`"
+                f"setting 'keys': everyone knows the private part of {key.id}, which "
+                f"{settings.keys} signs with; make keys of your own with `spotfix keys create`"
             )
 
 
