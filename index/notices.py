@@ -1,4 +1,4 @@
-"""Notices that the software itself gives: a print that is late (rulebook 9.5)."""
+"""Notices that the software itself gives: a print that is late (rulebook 9.2)."""
 
 from __future__ import annotations
 

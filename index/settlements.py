@@ -1,4 +1,4 @@
-"""Settlement records: the price of each delivery month, when it is due (rulebook 17.7, 17.13).
+"""Settlement records: the price of each delivery month, when it is due (rulebook 17.7).
 
 A live run publishes them. The bundled history gives none: of each index it publishes the last day
 only, the rest is one back-cast artefact, and a back-cast value never settles (rulebook 11.4).

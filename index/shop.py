@@ -68,7 +68,7 @@ class Shop:
 
 
 def refuse_unless_ready(settings: Settings, log: Log | None = None) -> None:
-    """Refuse to publish live with keys and names of the demonstration (rulebook 11.8).
+    """Refuse to publish live with keys and names of the demonstration (rulebook 24.6).
 
     Args:
         settings: names of administrator and log, and where the keys are.

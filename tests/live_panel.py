@@ -238,7 +238,7 @@ def settings(out: Path, addresses: Mapping[str, str], **flags: Any) -> Settings:
         else {"enabled": False}
         for source in panel.SOURCES
     }
-    given: dict[str, Any] = {"deadline_seconds": 30.0, **flags}
+    given: dict[str, Any] = {"deadline_seconds": 30.0, "allow_demo_live": True, **flags}
     return config.load(out=out, allow_loopback=True, sources=sources, **given)
 
 

@@ -155,7 +155,7 @@ def settings(
         source: {"url": f"{base}/{source}"} if source in on else {"enabled": False}
         for source in panel.SOURCES
     }
-    given: dict[str, Any] = {"deadline_seconds": 10.0, **flags}
+    given: dict[str, Any] = {"deadline_seconds": 10.0, "allow_demo_live": True, **flags}
     return config.load(out=out, allow_loopback=True, sources=sources, **given)
 
 

@@ -127,6 +127,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes],
         "OPENROUTER_API_KEY": ENV_KEY,
         "GCP_API_KEY_FILE": str(file),
         "SPOTFIX_ALLOW_LOOPBACK": "true",
+        "SPOTFIX_ALLOW_DEMO_LIVE": "true",
         "SPOTFIX_DEADLINE_SECONDS": "20",
     }
     printed: dict[str, bytes] = {}

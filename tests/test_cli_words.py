@@ -284,6 +284,7 @@ def test_sources_that_fail_are_told_by_name_and_doctor_remembers(
         if source != "gcp_list":
             monkeypatch.setenv(f"SPOTFIX_SOURCES__{source}__ENABLED", "false")
     monkeypatch.delenv("GCP_API_KEY", raising=False)
+    monkeypatch.setenv("SPOTFIX_ALLOW_DEMO_LIVE", "true")
     words = ["--out", str(tmp_path / "out")]
     result = call("run", "--live", *words)
     assert result.exit_code == 0, result.stderr
@@ -303,6 +304,7 @@ def test_the_schedule_stops_cleanly_when_told_to(tmp_path: Path) -> None:
     from collectors import panel
 
     off = {f"SPOTFIX_SOURCES__{s}__ENABLED": "false" for s in panel.SOURCES}
+    off["SPOTFIX_ALLOW_DEMO_LIVE"] = "true"
     with subprocess.Popen(
         [sys.executable, "-m", "index", "schedule", "--out", str(tmp_path / "out")],
         stderr=subprocess.PIPE,
