@@ -16,9 +16,10 @@ ROWS ?= 100000000
 BASKETS ?= 1000000
 INJECTIONS ?= 100000
 BODIES ?= 1000000
+TAMPERINGS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards payload-census bench-methodology bench-collect freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-tamper payload-census bench-methodology bench-collect freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -66,7 +67,7 @@ format: $(VENV)/.dev  ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-campaigns: campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards  ## every long run
+campaigns: campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-tamper  ## every long run
 
 campaign-publication: $(VENV)/.dev  ## SIGKILL a publication KILLS times, stop it beside a second publisher ROUNDS times (1000)
 	@$(BIN)/python -m tests.publication_killer --kills $(if $(filter file,$(origin KILLS)),1000,$(KILLS)) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
@@ -82,6 +83,9 @@ campaign-baskets: $(VENV)/.dev  ## BASKETS random baskets (1000000) by four engi
 
 campaign-guards: $(VENV)/.dev  ## INJECTIONS random faults (100000) through the guards; SEED repeats them
 	@INJECTIONS=$(INJECTIONS) SEED=$(SEED) $(BIN)/pytest -s -m campaign --timeout 3600 tests/test_guard_campaign.py
+
+campaign-tamper: $(VENV)/.dev  ## TAMPERINGS changes of published files (10000), each to be seen and named; SEED repeats them
+	@$(BIN)/python -m tests.tampering --tamperings $(TAMPERINGS) $(if $(SEED),--seed $(SEED))
 
 campaign-fuzz: $(VENV)/.dev  ## BODIES mutated bodies (1000000) through every parser; SEED repeats them
 	@$(BIN)/python -m tests.fuzzing.campaign --bodies $(BODIES) $(if $(SEED),--seed $(SEED))

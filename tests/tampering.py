@@ -78,6 +78,11 @@ def raised(record: Record) -> Record:
     return {**record, "value": f"{int(whole) + 1}{dot}{part}"}
 
 
+def elsewhere(record: Record) -> Record:
+    """Return a fixing that says something else which nothing can recompute."""
+    return {**record, "software": "spotfix/9.9.9"}
+
+
 def make_world(source: Path, folder: Path) -> World:
     """Make everything below ``folder`` from a ledger of the small bundle."""
     tree = make_tree(source, folder / "tree")
@@ -92,7 +97,7 @@ def make_world(source: Path, folder: Path) -> World:
     tables = write.write_duckdb(made[0], folder / "tables" / "spot.duckdb")
     return World(
         tree,
-        make_tree(source, folder / "fork", change=raised),
+        make_tree(source, folder / "fork", change=elsewhere),
         make_tree(source, folder / "other", origin="example.org/other"),
         make_tree(source, folder / "earlier", appends=4),
         audit_bundle.build(settings, span),
