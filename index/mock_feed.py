@@ -28,7 +28,7 @@ from index.feed.store import Store
 from index.ledger.canonical import canonical, digest
 from index.ledger.log import Log
 from index.mock_plan import Fields, Item, Plan
-from index.publication import key_records
+from index.publication import drop, key_records
 from index.publication.keyring import SLOTS, Keyring
 from index.publication.keys import PemSigner, Signer, private_from_seed
 from index.publication.publisher import Publisher
@@ -103,6 +103,7 @@ class Mock:
         self._places_of: dict[int | None, int] = {}
         self._digests: dict[tuple[str, str, str], str] = {}
         self._done = 0
+        self._store: Store | None = None
 
     def now(self) -> datetime:
         """Return the simulated time, naive UTC."""
@@ -113,9 +114,9 @@ class Mock:
 
     def app(self, rules: Rules | None = None, **of_hub: Any) -> Starlette:
         """Return the feed over the mock tree; it is verified like any other."""
-        store = Store.open(self.places.site, self.places.drop, self.places.data)
-        left_out = self.plan.left_out()
-        return assemble(store, rules, now=self.now, is_left_out=left_out.__contains__, **of_hub)
+        self._store = Store.open(self.places.site, self.places.drop, self.places.data)
+        left_out = self.plan.left_out().__contains__
+        return assemble(self._store, rules, now=self.now, is_left_out=left_out, **of_hub)
 
     async def play(self, told: Callable[[Item, int], None] = lambda item, seq: None) -> None:
         """Publish every item when its time has come, those of one time together."""
@@ -130,7 +131,19 @@ class Mock:
             first = self._log.size
             group = await asyncio.to_thread(self.publish_next)
             for seq, item in enumerate(group, start=first):
+                if item.fault == "bad-signature":
+                    await self._show_wrong(seq)
                 told(item, seq)
+
+    async def _show_wrong(self, seq: int) -> None:
+        """Let the header repeat a wrong signature, which a sound server would not show at all."""
+        if self._store is None:
+            return
+        while (entry := self._store.entry(seq)) is None:
+            await asyncio.sleep(0.001)
+        target = self.places.site / drop.site_path(entry.record())
+        raw = target.with_name(target.name + ".json.sig").read_bytes()
+        entry.signature, entry.prepared = (self._fixing.public.id, raw), None
 
     def publish_next(self) -> list[Item]:
         """Publish the items of the next moment at once; none at the end."""

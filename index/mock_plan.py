@@ -157,7 +157,8 @@ def _items(log: Log, first: date | None, last: date | None) -> list[Item]:
             soonest[item.commitment] = min(item.at, soonest.get(item.commitment, item.at))
     kept = [item for item in items if item.commitment in soonest]
     for item in kept:
-        item.at = min(item.at, soonest[item.commitment])
+        if item.fields["type"] == "commitment":
+            item.at = min(item.at, soonest[item.commitment])
     return kept
 
 
