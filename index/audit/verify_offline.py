@@ -235,7 +235,8 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         try:
             check(*args)
         except BROKEN as error:
-            self.say("cannot be read: %s: %s" % (type(error).__name__, error))
+            told = "%s is needed and not here" if isinstance(error, KeyError) else "cannot be read: %s"
+            self.say(told % error)
     def each(self, name: str, check: Any) -> None:  # Run a check on each line of a file.
         def one(line: bytes) -> None:
             value = json.loads(line)
