@@ -24,7 +24,7 @@ def carry_out(made: Plan, signatures: Sequence[Signature], shop: Shop) -> list[R
         signatures: two officers', accepted over :meth:`Plan.statement`.
         shop: the ledger, open for writing under the lock.
     """
-    if made.at.isoformat() < made.base["published_at"].rstrip("Z"):
+    if clock.iso(made.at) < made.base["published_at"]:
         raise ConfigError(
             f"this machine's clock says {clock.iso(made.at)}, before the final was published "
             f"({made.base['published_at']}); set it right"

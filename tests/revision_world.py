@@ -12,6 +12,10 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner, Result
+
+from index import cli, revising
 from index.config import Settings
 from index.ledger.log import Log
 from index.publication import key_records
@@ -87,3 +91,20 @@ def key_id(path: Path) -> str:
 def bodies(settings: Settings) -> list[bytes]:
     """Return every record of the log as bytes."""
     return list(Log.open(settings.ledger, read_only=True).entries())
+
+
+def only_these_indices(patch: pytest.MonkeyPatch) -> None:
+    """Let publisher, verifier and revision know a few indices; see ``tests/live_world.py``."""
+    lw.watch_few_indices(patch)
+    patch.setattr(revising, "load_definitions", lw.few_indices)
+
+
+def files(settings: Settings) -> dict[str, bytes]:
+    """Return every file below the folder of all state, except the lock."""
+    found = (p for p in settings.out.rglob("*") if p.is_file() and p != settings.lock)
+    return {p.relative_to(settings.out).as_posix(): p.read_bytes() for p in found}
+
+
+def spotfix(settings: Settings, *words: object) -> Result:
+    """Run a command on these settings' folder."""
+    return CliRunner().invoke(cli.app, [*map(str, words), "--out", str(settings.out)])
