@@ -8,9 +8,12 @@ appends, half a second for the largest of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from index.publication import tree
 from index.publication.publisher import Publisher
+from methodology.errors import ConfigError
 
 if TYPE_CHECKING:
     from index.shop import Shop
@@ -28,3 +31,29 @@ def attach(shop: Shop) -> Publisher:
     publisher.catch_up(shop.log)
     shop.projected = lambda: publisher.catch_up(shop.log)
     return publisher
+
+
+def refuse_other_keys(shop: Shop, records: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to log records that the keyring at hand could not publish.
+
+    Args:
+        shop: the open shop.
+        records: what is to be appended, places included; key records among them count.
+
+    Raises:
+        ConfigError: a key of the keyring is not the one the log names for a record's place.
+    """
+    keys = [*shop.published.keys, *(one for one in records if one["type"] == "key")]
+    if not keys:
+        return
+    ring = shop.keyring
+    for mine in (ring.fixing.public, ring.log.public, ring.log_pq.public):
+        for one in records:
+            wanted = tree.key_at(keys, mine.purpose, one["seq"], mine.algorithm)
+            if wanted != mine.id:
+                raise ConfigError(
+                    f"{shop.settings.keys}: the log names {wanted or 'no key'} to sign record "
+                    f"{one['seq']} ({mine.purpose}, {mine.algorithm}) and the keyring holds "
+                    f"{mine.id}; nothing was logged. Put that key into keyring.toml, or finish "
+                    "with `spotfix keys rotate` what was begun"
+                )

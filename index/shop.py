@@ -51,6 +51,7 @@ class Shop:
 
         Raises:
             VerificationError: a record does not keep its schema; nothing is appended.
+            ConfigError: the log names other keys than the keyring holds; nothing is appended.
         """
         if not make:
             return 0
@@ -58,6 +59,7 @@ class Shop:
         records = [one(first + n) for n, one in enumerate(make)]
         for record in records:
             schema.check(record)
+        publishing.refuse_other_keys(self, records)
         bodies = [canonical(record) for record in records]
         self.log.append(bodies, expected_first=first)
         for body in bodies:

@@ -8,10 +8,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from index import publishing
 from index.config import Settings
 from index.ledger.canonical import canonical
 from index.ledger.log import Log
@@ -384,3 +386,45 @@ def test_every_failpoint_is_passed_in_its_order(
 
 def test_records_are_canonical() -> None:
     assert canonical(made.fixing(1)).startswith(b'{"administrator_id":"example"')
+
+
+# Before anything is logged ---------------------------------------------------------------------
+
+
+def shop_of(keys: list[dict[str, Any]]) -> Any:
+    return SimpleNamespace(
+        keyring=made.ring(),
+        published=SimpleNamespace(keys=keys),
+        settings=SimpleNamespace(keys=Path("keys")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        pytest.param(1, "fixing, ed25519", id="fixing_key"),
+        pytest.param(2, "log, ed25519", id="log_key"),
+        pytest.param(3, "log, ml-dsa-44", id="second_log_key"),
+    ],
+)
+def test_nothing_is_logged_that_the_keyring_cannot_sign(changed: int, named: str) -> None:
+    """A rotation that was cut short left a new key in the keyring and the old one in the log."""
+    keys = made.opening(made.ring())
+    publishing.refuse_other_keys(shop_of(keys), [made.fixing(4)])
+    keys[changed]["key_id"] = "old"
+    with pytest.raises(ConfigError, match=rf"names old to sign record 4 \({named}\)"):
+        publishing.refuse_other_keys(shop_of(keys), [made.fixing(4)])
+
+
+def test_the_record_that_names_the_new_key_may_be_logged_with_it() -> None:
+    ring = made.ring()
+    keys = made.opening(ring)
+    keys[1]["key_id"] = "old"
+    rotation = made.key(4, ring, "fixing", action="ROTATE", replaces="old")
+    publishing.refuse_other_keys(shop_of(keys), [rotation, made.fixing(5)])
+    with pytest.raises(ConfigError, match="record 4"):
+        publishing.refuse_other_keys(shop_of(keys), [made.fixing(4)])
+
+
+def test_a_log_that_names_no_keys_is_published_by_the_keyring() -> None:
+    publishing.refuse_other_keys(shop_of([]), [made.fixing(4)])

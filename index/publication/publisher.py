@@ -27,7 +27,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from index.ledger.batches import batch_name
 from index.ledger.canonical import digest
 from index.ledger.log import Log
 from index.ledger.tiles import Head, checkpoint_text, parse_checkpoint, tiles_of
@@ -336,7 +335,7 @@ class Publisher:
     def _bodies(self, steps: Sequence[_Step], writer: Writer) -> None:
         """Publish the bodies that the records cite, under the names the ledger gives them."""
         wanted = dict.fromkeys(
-            batch_name(kind, sha256)
+            tree.body_path(kind, sha256)
             for step in steps
             for record, _ in step.records
             for kind, sha256 in tree.cited_bodies(record)

@@ -15,18 +15,21 @@ Here is only where things go; :mod:`index.publication.publisher` writes them.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from index.ledger import merkle
 from index.ledger.canonical import canonical
-from index.publication.keys import PublicKey
+from index.publication.keys import ED25519, PublicKey
 from methodology.errors import VerificationError
 
 CHECKPOINT: Final = "log/checkpoint"
 CHECKPOINTS: Final = "log/checkpoints"
 KEYS: Final = "keys/keys.json"
+
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 PUBLIC_BODIES: Final = frozenset(
     {"contributions", "inputs", "basket", "panel_state", "manifest", "rules"}
@@ -100,7 +103,9 @@ def key_files(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, bytes], b
     return files, canonical({"schema": "keys/1.0", "keys": list(listed.values())})
 
 
-def key_at(records: Sequence[Mapping[str, Any]], purpose: str, seq: int) -> str | None:
+def key_at(
+    records: Sequence[Mapping[str, Any]], purpose: str, seq: int, algorithm: str = ED25519
+) -> str | None:
     """Return the id of the key that signs for a purpose at a place in the log, if one is known.
 
     A key holds from the later of its ``effective_seq`` and its record's own place; the first of a
@@ -111,7 +116,9 @@ def key_at(records: Sequence[Mapping[str, Any]], purpose: str, seq: int) -> str 
         since = one["effective_seq"]
         if one["action"] != "REVOKE":
             since = max(since, one["seq"])
-        if one["purpose"] != purpose or (since > seq and not is_first):
+        if (one["purpose"], one["algorithm"]) != (purpose, algorithm):
+            continue
+        if since > seq and not is_first:
             continue
         is_first = False
         if one["action"] != "REVOKE":
@@ -180,6 +187,17 @@ class Subtrees:
 def _half(width: int) -> int:
     """Return the largest power of two below ``width`` (2 or more)."""
     return 1 << ((width - 1).bit_length() - 1)
+
+
+def body_path(kind: str, sha256: str) -> str:
+    """Return where a cited body is, below the ledger and below the site.
+
+    Raises:
+        VerificationError: kind or digest cannot be part of a path.
+    """
+    if kind not in PUBLIC_BODIES or not _HEX.fullmatch(sha256):
+        raise VerificationError(f"a record cites a body {kind!r} {sha256!r}, which no body is")
+    return f"batches/{kind}/{sha256}.jsonl"
 
 
 def log_file(ledger: Path, path: str) -> Path:
