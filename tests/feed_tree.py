@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from index.config import Settings
@@ -228,6 +230,25 @@ def make(out: Path) -> Tree:
     (settings.data / "big.parquet").write_bytes(bytes(range(256)) * 2048)
     (settings.data / ".half.parquet.tmp").write_bytes(b"half")
     return tree
+
+
+_SHARED: list[Tree] = []
+
+
+def shared(factory: pytest.TempPathFactory) -> Tree:
+    """The tree for tests that only read it, made once in this process."""
+    if not _SHARED:
+        _SHARED.append(make(factory.mktemp("feed-tree") / "out"))
+    return _SHARED[0]
+
+
+def copied(tree: Tree, out: Path) -> Tree:
+    """A tree of its own for one test, to be published into."""
+    shutil.copytree(tree.settings.out, out)
+    settings = tree.settings.model_copy(update={"out": out, "keys": out / "keys"})
+    found = Tree(settings, Log.open(settings.ledger), tree.at, [*tree.bodies], {**tree.digests})
+    found.cited = tree.cited
+    return found
 
 
 @contextmanager

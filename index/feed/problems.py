@@ -176,7 +176,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         headers["Allow"] = ", ".join(sorted(allowed.split(", ")))
     where = f"{request.method} {request.url.path}"
     detail = {
-        "not-found": f"{where}: there is no such resource; /v1/openapi.json lists them",
+        "not-found": f"{request.url.path}: there is no such resource; /v1/openapi.json lists them",
         "method-not-allowed": f"{where}: allowed are {headers.get('Allow', 'GET, HEAD')}",
     }.get(name, f"{where}: {error.detail}")
     return answer(request.scope, Problem(name, detail, headers=headers))

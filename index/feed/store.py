@@ -239,17 +239,18 @@ class Store:
         old = self.head.size
         if head.size < old:
             raise VerificationError(f"{path}: size {head.size}, but {old} records were seen")
-        tree, fresh = self._tree.copy(), []
-        for seq, body in self._bodies(old, head.size):
+        tree, bodies = self._tree.copy(), []
+        for body in self._bodies(old, head.size):
             tree.add(merkle.leaf_hash(body))
-            fresh.append(_entry(seq, body, origin))
+            bodies.append(body)
         if tree.head != head:
             raise VerificationError(
-                f"{path}: the entries below {self.site / 'log' / 'tile'} have the root "
+                f"{path}: the entries below {self.site / 'log' / 'tile' / 'entries'} have the root "
                 f"{tree.head.root.hex()} at size {tree.head.size}, and the checkpoint says "
                 f"{head.root.hex()} at {head.size}; remove the site and run `spotfix run`, which "
                 "makes it again from the ledger"
             )
+        fresh = [_entry(seq, body, origin) for seq, body in enumerate(bodies, start=old)]
         history = self._history(fresh, origin)
         found = _verified(path, note, history.checkpoint_keys(head.size))
         self._tree, self.note, self.checkpoint, self.keys = tree, note, found, history
@@ -296,8 +297,8 @@ class Store:
                 last = self._seen_times[-1] if self._seen_times else at
                 self._seen_times.append(max(at, last))
 
-    def _bodies(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-        """Yield seq and bytes of entries, from the bundles of the tree of ``stop`` entries."""
+    def _bodies(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the entries from ``start`` on, from the bundles of the tree of ``stop``."""
         for tile in tiles_of(stop, ENTRIES):
             first = tile.index * WIDTH
             if first + tile.width <= start:
@@ -309,9 +310,7 @@ class Store:
                 raise VerificationError(f"{path}: {error}") from error
             if len(bodies) != tile.width:
                 raise VerificationError(f"{path}: {len(bodies)} entries, not {tile.width}")
-            for place, body in enumerate(bodies):
-                if first + place >= start:
-                    yield first + place, body
+            yield from bodies[max(0, start - first) :]
 
     # Checking -------------------------------------------------------------------------------------
 
