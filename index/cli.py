@@ -26,6 +26,7 @@ from index import (
     settle,
     tools,
     verify_cli,
+    witness_cli,
 )
 from index.app import (
     AllOption,
@@ -299,6 +300,7 @@ app.command()(tools.parse)
 app.command()(recording.record)
 app.command()(tools.schedule)
 app.command()(tools.bundle)
+app.command()(witness_cli.witness)
 app.command()(revise_cli.revise)
 app.add_typer(oversight_cli.app, name="oversight")
 config_app.command("show")(tools.config_show)
