@@ -95,23 +95,27 @@ def _add_model(
     posted_old = sum((c * old.price(m) for m, c in made_old.items()), Fraction(0))
     posted_new = sum((c * new.price(m) for m, c in made_new.items()), Fraction(0))
     rate = HALF * (old.rate + new.rate)
+    # What did not move adds nothing, and fractions are slow: most prices and rates did not.
     parts["mix"] += HALF * (posted_old * old.rate + posted_new * new.rate) * (share_new - share_old)
-    parts["fx"] += share * HALF * (posted_old + posted_new) * (new.rate - old.rate)
+    if new.rate != old.rate:
+        parts["fx"] += share * HALF * (posted_old + posted_new) * (new.rate - old.rate)
     weight = share * rate
     mean = {m: HALF * (old.price(m) + new.price(m)) for m in made_old}
     for meter, part in made_old.items():
         moved = new.price(meter) - old.price(meter)
-        parts["price"] += weight * HALF * (part + made_new[meter]) * moved
+        if moved:
+            parts["price"] += weight * HALF * (part + made_new[meter]) * moved
     if TOTAL in made_old:
         return
     hit_old, hit_new = _cached(made_old, made_new), _cached(made_new, made_old)
     input_old, input_new = (m["IN"] + m["CIN"] for m in (made_old, made_new))
     hit, more_input = HALF * (hit_old + hit_new), input_new - input_old
-    parts["cache"] += (
-        weight * HALF * (input_old + input_new) * (hit_new - hit_old) * (mean["CIN"] - mean["IN"])
-    )
-    input_price = (1 - hit) * mean["IN"] + hit * mean["CIN"]
-    parts["mix"] += weight * more_input * (input_price - mean["OUT"])
+    if hit_new != hit_old:
+        dearer = mean["CIN"] - mean["IN"]
+        parts["cache"] += weight * HALF * (input_old + input_new) * (hit_new - hit_old) * dearer
+    if more_input:
+        input_price = (1 - hit) * mean["IN"] + hit * mean["CIN"]
+        parts["mix"] += weight * more_input * (input_price - mean["OUT"])
 
 
 def _composition(use: Use, other: Use) -> dict[str, Fraction]:

@@ -132,10 +132,20 @@ def tiers_on(
     """
     if limits is None:
         return {}
+    if readings is None:
+        count = sum(reading.read_on <= day for reading in load_evaluations())
+        return dict(_packaged_tiers(count, limits))
+    return _tiers([reading for reading in readings if reading.read_on <= day], limits)
+
+
+@cache
+def _packaged_tiers(count: int, limits: Tiers) -> dict[str, str]:
+    return _tiers(load_evaluations()[:count], limits)
+
+
+def _tiers(readings: Sequence[Reading], limits: Tiers) -> dict[str, str]:
     found: dict[str, str] = {}
-    for reading in load_evaluations() if readings is None else readings:
-        if reading.read_on > day:
-            break
+    for reading in readings:
         known = capabilities(reading)
         if len(reading.evaluations) < limits.min_evaluations:
             found = {}
