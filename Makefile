@@ -87,6 +87,9 @@ campaign-guards: $(VENV)/.dev  ## INJECTIONS random faults (100000) through the 
 campaign-tamper: $(VENV)/.dev  ## TAMPERINGS changes of published files (10000), each to be seen and named; SEED repeats them
 	@$(BIN)/python -m tests.tampering --tamperings $(TAMPERINGS) $(if $(SEED),--seed $(SEED))
 
+campaign-merkle: $(VENV)/.dev  ## every proof of every tree of 0 to 1025 leaves, a million in all
+	@$(BIN)/pytest -s -m campaign --timeout 3600 tests/test_ledger_merkle.py
+
 campaign-fuzz: $(VENV)/.dev  ## BODIES mutated bodies (1000000) through every parser; SEED repeats them
 	@$(BIN)/python -m tests.fuzzing.campaign --bodies $(BODIES) $(if $(SEED),--seed $(SEED))
 

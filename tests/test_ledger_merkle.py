@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
+from functools import cache
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from index.ledger import merkle
+from index.ledger.tiles import Tree
 
 # The eight leaves of the Certificate Transparency reference vectors and their published roots.
 LEAVES = [
@@ -40,6 +45,18 @@ HASHED = [merkle.leaf_hash(leaf) for leaf in LEAVES]
 @pytest.mark.parametrize("size", range(9), ids=lambda size: f"first_{size}_leaves")
 def test_root_is_the_published_one(size: int) -> None:
     assert merkle.root(HASHED[:size]).hex() == ROOTS[size]
+
+
+def test_every_audit_path_of_the_eight_leads_to_its_published_root() -> None:
+    for size in range(1, 9):
+        for index in range(size):
+            found = merkle.inclusion_proof(HASHED, index, size)
+            root = bytes.fromhex(ROOTS[size])
+            assert merkle.verify_inclusion(HASHED[index], index, size, found, root)
+        for old in range(size + 1):
+            found = merkle.consistency_proof(HASHED, old, size)
+            roots = bytes.fromhex(ROOTS[old]), bytes.fromhex(ROOTS[size])
+            assert merkle.verify_consistency(old, size, *roots, found)
 
 
 def test_audit_paths_are_the_published_ones() -> None:
@@ -87,16 +104,139 @@ def test_right_edge_gives_the_defined_root_at_every_size_to_1025() -> None:
             assert edge.root() == by_definition(MANY[:size]), size
 
 
-def test_every_proof_verifies_up_to_34_leaves() -> None:
-    for new in range(35):
-        new_root = merkle.root(MANY[:new])
-        for index in range(new):
-            proof = merkle.inclusion_proof(MANY, index, new)
-            assert merkle.verify_inclusion(MANY[index], index, new, proof, new_root)
-        for old in range(new + 1):
-            proof = merkle.consistency_proof(MANY, old, new)
-            old_root = merkle.root(MANY[:old])
-            assert merkle.verify_consistency(old, new, old_root, new_root, proof), (old, new)
+# Every size to 1025 against the words of the RFC ------------------------------------------------
+
+
+@cache
+def hash_of(low: int, high: int) -> bytes:
+    """MTH of leaves low to high (RFC 6962, 2.1): split, recurse, join."""
+    if high - low == 1:
+        return MANY[low]
+    middle = low + split(high - low)
+    joined = b"\x01" + hash_of(low, middle) + hash_of(middle, high)
+    return hashlib.sha256(joined).digest()
+
+
+def split(count: int) -> int:
+    """The largest power of two smaller than count."""
+    power = 1
+    while power * 2 < count:
+        power *= 2
+    return power
+
+
+def path(index: int, low: int, high: int) -> list[bytes]:
+    """PATH(m, D[n]) of RFC 6962, 2.1.1."""
+    if high - low == 1:
+        return []
+    middle = low + split(high - low)
+    if index < middle:
+        return [*path(index, low, middle), hash_of(middle, high)]
+    return [*path(index, middle, high), hash_of(low, middle)]
+
+
+def subproof(old: int, low: int, high: int, is_known: bool) -> list[bytes]:
+    """SUBPROOF(m, D[n], b) of RFC 6962, 2.1.2; ``old`` counts from the first leaf of all."""
+    if old == high:
+        return [] if is_known else [hash_of(low, high)]
+    middle = low + split(high - low)
+    if old <= middle:
+        return [*subproof(old, low, middle, is_known), hash_of(middle, high)]
+    return [*subproof(old, middle, high, False), hash_of(low, middle)]
+
+
+WHOLE = Tree()
+for _leaf in MANY:
+    WHOLE.add(_leaf)
+EMPTY = hashlib.sha256(b"").digest()
+
+
+def check_inclusion(size: int, indexes: Sequence[int]) -> int:
+    root = hash_of(0, size)
+    for index in indexes:
+        proof = WHOLE.inclusion_proof(index, size)
+        assert proof == path(index, 0, size), (index, size)
+        assert merkle.verify_inclusion(MANY[index], index, size, proof, root), (index, size)
+        assert not merkle.verify_inclusion(MANY[index], index + 1, size, proof, root), (index, size)
+    return len(indexes)
+
+
+def check_consistency(new: int, olds: Sequence[int]) -> int:
+    root = hash_of(0, new)
+    for old in olds:
+        proof = WHOLE.consistency_proof(old, new)
+        before = hash_of(0, old)
+        assert proof == subproof(old, 0, new, True), (old, new)
+        assert merkle.verify_consistency(old, new, before, root, proof), (old, new)
+        assert not merkle.verify_consistency(old, new, before[::-1], root, proof), (old, new)
+    return len(olds)
+
+
+def test_every_proof_of_every_size_to_130() -> None:
+    inclusion = sum(check_inclusion(size, range(size)) for size in range(1, 131))
+    consistency = sum(check_consistency(new, range(1, new + 1)) for new in range(1, 131))
+    assert inclusion == consistency == 130 * 131 // 2
+
+
+def test_both_ends_the_middle_and_a_draw_of_every_size_to_1025() -> None:
+    draw = random.Random(20261121)
+    for size in range(1, 1026):
+        some = {0, size - 1, size // 2, split(size + 1) - 1, draw.randrange(size)}
+        check_inclusion(size, sorted(some))
+        check_consistency(size, sorted(one + 1 for one in some))
+        assert WHOLE.root_at(size) == hash_of(0, size)
+
+
+@pytest.mark.campaign
+def test_every_proof_of_every_size_to_1025() -> None:
+    """`make campaign-merkle`: 526,000 audit paths and as many consistency proofs."""
+    inclusion = sum(check_inclusion(size, range(size)) for size in range(1, 1026))
+    consistency = sum(check_consistency(new, range(1, new + 1)) for new in range(1, 1026))
+    assert inclusion == consistency == 1025 * 1026 // 2
+    print(f"{inclusion:,} audit paths and {consistency:,} consistency proofs agree")
+
+
+def test_the_tree_of_nothing() -> None:
+    assert Tree().head.root == WHOLE.root_at(0) == EMPTY
+    for size in range(1026):
+        assert WHOLE.consistency_proof(0, size) == []
+        assert merkle.verify_consistency(0, size, EMPTY, WHOLE.root_at(size), [])
+    assert not merkle.verify_inclusion(MANY[0], 0, 0, [], EMPTY)
+
+
+@given(new=st.integers(0, 1025), old=st.integers(0, 1025), index=st.integers(0, 1024))
+def test_proofs_from_stored_nodes_are_those_from_all_leaves(new: int, old: int, index: int) -> None:
+    stored = WHOLE.inclusion_proof, WHOLE.consistency_proof
+    plain = merkle.inclusion_proof, merkle.consistency_proof
+    for first, of_nodes, of_leaves in zip((index, old), stored, plain, strict=True):
+        try:
+            expected = of_leaves(MANY, first, new)
+        except IndexError:
+            with pytest.raises(IndexError):
+                of_nodes(first, new)
+        else:
+            assert of_nodes(first, new) == expected
+
+
+@pytest.mark.parametrize(("index", "size"), [(-1, 8), (8, 8), (0, 0), (5, 1026), (0, -1)])
+def test_a_tree_proves_nothing_outside_itself(index: int, size: int) -> None:
+    with pytest.raises(IndexError):
+        WHOLE.inclusion_proof(index, size)
+    with pytest.raises(IndexError):
+        WHOLE.consistency_proof(size + 1, size)
+    with pytest.raises(IndexError):
+        WHOLE.root_at(1026 + abs(size))
+
+
+def test_a_copy_grows_by_itself() -> None:
+    small = Tree()
+    for hashed in MANY[:100]:
+        small.add(hashed)
+    twin = small.copy()
+    for hashed in MANY[100:]:
+        twin.add(hashed)
+    assert small.head.root == hash_of(0, 100)
+    assert twin.head.root == hash_of(0, 1025)
 
 
 def test_sampled_proofs_verify_up_to_1025_leaves_and_wrong_ones_do_not() -> None:
