@@ -83,6 +83,13 @@ class Heads:
         body = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False)
         replace_durably(self.path, body.encode() + b"\n")
 
+    def keep_evidence(self, origin: str, head: Head, note: bytes) -> Path:
+        """Keep a signed checkpoint that contradicts the one kept before, beside the file."""
+        words = re.sub(r"[^A-Za-z0-9.-]+", "-", origin)[:80]
+        path = self.path.parent / f"evidence-{words}-{head.size}-{head.root.hex()[:16]}.checkpoint"
+        replace_durably(path, note)
+        return path
+
     def _read(self) -> dict[str, Any]:
         try:
             told = json.loads(self.path.read_bytes())

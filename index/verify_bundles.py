@@ -7,6 +7,7 @@ its signatures are checked by the library here, since plain Python takes millise
 from __future__ import annotations
 
 import json
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from index.audit import verify_offline
 from index.known_heads import Known
 from index.publication.keys import ED25519, PublicKey
+from index.shelves import Folder
 from index.verifying import Findings, Trust, signed_by
 from methodology.errors import SpotfixError
 
@@ -44,7 +46,16 @@ def check_bundle(path: Path, trust: Trust, known: Known | None, found: Findings)
         known: a head of the log that was seen before.
         found: takes what does not hold.
     """
-    check_files(verify_offline.files_of(str(path)), trust, known, found)
+    if path.is_dir():
+        shelf = Folder(path)
+        files = {name: shelf.read(name) or b"" for name in shelf.names() or []}
+    else:
+        try:
+            files = verify_offline.files_of(str(path))
+        except tarfile.TarError as error:
+            found.add(str(path), f"is no whole tar file: {error}")
+            return
+    check_files(files, trust, known, found)
 
 
 def check_files(

@@ -179,6 +179,11 @@ def _there(
 
                 assert target.path is not None
                 verify_tables.check_tables(target.path, target.site, outcome.seen, outcome.found)
+    if outcome.evidence is not None and target.log is not None:
+        shown = outcome.evidence
+        note = target.log.read("checkpoint") or b""
+        kept = heads.keep_evidence(shown.origin, shown.newer, note)
+        screen.say(f"the checkpoint shown now is kept: {kept}; the one seen before: {heads.path}")
     try:
         outcome.found.refuse(outcome.evidence)
     except VerificationError as error:

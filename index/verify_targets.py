@@ -74,8 +74,9 @@ def locate(text: str, outside: Outside | None, log: str | None = None) -> Target
     path = Path(text).absolute()
     if not path.exists():
         raise UsageError(f"{text}: no such file or folder")
+    beside = _batches_beside(log)
     if path.is_file():
-        return _file(path, text, given)
+        return _file(path, text, given, beside)
     if (path / "records.jsonl").exists():
         return Target("bundle", text, path=path)
     if (path / "checkpoint").is_file():
@@ -86,7 +87,7 @@ def locate(text: str, outside: Outside | None, log: str | None = None) -> Target
     if (path / "site" / "log" / "checkpoint").is_file():
         return _site(path / "site", text, path / "drop")
     if list(path.glob("*.parquet")) or list(path.glob("*.duckdb")):
-        return Target("tables", text, given or _near(path), _site_near(path), path=path)
+        return Target("tables", text, given or _near(path), beside or _site_near(path), path=path)
     root = _drop_root(path)
     if root is None:
         raise UsageError(
@@ -97,7 +98,7 @@ def locate(text: str, outside: Outside | None, log: str | None = None) -> Target
         "drop",
         text,
         given or _near(root),
-        _site_near(root),
+        beside or _site_near(root),
         Folder(root),
         "" if under == "." else under,
     )
@@ -292,14 +293,26 @@ def _site(path: Path, label: str, drop_path: Path) -> Target:
     return Target("site", label, Within(site, "log"), site, files)
 
 
-def _file(path: Path, label: str, given: Shelf | None) -> Target:
+def _batches_beside(log: str | None) -> Folder | None:
+    """Return the site of a log that was named, if bodies are published beside it."""
+    if log is None or "://" in log:
+        return None
+    for place in (Path(log).absolute(), Path(log).absolute().parent, Path(log).absolute() / "site"):
+        if (place / "batches").is_dir() and (place / "log" / "checkpoint").is_file():
+            return Folder(place)
+    return None
+
+
+def _file(path: Path, label: str, given: Shelf | None, beside: Folder | None) -> Target:
+    site = beside or _site_near(path.parent)
     if path.suffix in (".duckdb", ".parquet"):
-        log = given or _near(path.parent)
-        return Target("tables", label, log, _site_near(path.parent), path=path)
+        return Target("tables", label, given or _near(path.parent), site, path=path)
+    if path.suffix == ".tar":
+        return Target("bundle", label, path=path)
     stem = _stem(path.name)
     if stem is None:
         raise UsageError(f"{label}: not a record's file; those end in {', '.join(_ENDINGS)}")
-    log, site = given or _near(path.parent), _site_near(path.parent)
+    log = given or _near(path.parent)
     return Target("record", label, log, site, stem=stem, beside=Folder(path.parent))
 
 
