@@ -15,11 +15,12 @@ SEED ?=
 ROWS ?= 100000000
 BASKETS ?= 1000000
 INJECTIONS ?= 100000
+REQUESTS ?= 300
 BODIES ?= 1000000
 TAMPERINGS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-tamper payload-census bench-methodology bench-collect freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-merkle campaign-contract campaign-tamper payload-census bench-methodology bench-collect bench-feed freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -67,7 +68,7 @@ format: $(VENV)/.dev  ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-campaigns: campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-tamper  ## every long run
+campaigns: campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-merkle campaign-contract campaign-tamper  ## every long run
 
 campaign-publication: $(VENV)/.dev  ## SIGKILL a publication KILLS times, stop it beside a second publisher ROUNDS times (1000)
 	@$(BIN)/python -m tests.publication_killer --kills $(if $(filter file,$(origin KILLS)),1000,$(KILLS)) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
@@ -90,6 +91,9 @@ campaign-tamper: $(VENV)/.dev  ## TAMPERINGS changes of published files (10000),
 campaign-merkle: $(VENV)/.dev  ## every proof of every tree of 0 to 1025 leaves, a million in all
 	@$(BIN)/pytest -s -m campaign --timeout 3600 tests/test_ledger_merkle.py
 
+campaign-contract: $(VENV)/.dev  ## REQUESTS drawn requests (300) for each operation of the feed's contract
+	@REQUESTS=$(REQUESTS) $(BIN)/pytest -s -m campaign --timeout 3600 tests/test_feed_contract.py
+
 campaign-fuzz: $(VENV)/.dev  ## BODIES mutated bodies (1000000) through every parser; SEED repeats them
 	@$(BIN)/python -m tests.fuzzing.campaign --bodies $(BODIES) $(if $(SEED),--seed $(SEED))
 
@@ -101,6 +105,9 @@ bench-methodology: $(VENV)/.bench  ## years of quotes against pandas, Polars, Du
 
 bench-collect: $(VENV)/.bench  ## 500 addresses of 100 providers against requests and httpx
 	@$(BIN)/python -m benchmarks.collect
+
+bench-feed: $(VENV)/.bench  ## thousands of subscribers, reconnects, stalled readers, requests
+	@$(BIN)/python -m benchmarks.feed_load
 
 freeze: $(VENV)/.run  ## write the digests of all rule files to methodology/rules/FROZEN.sha256
 	@$(BIN)/python -c 'from methodology.definition import frozen_listing as f; \
