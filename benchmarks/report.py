@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import collect_report
+from benchmarks import collect_report, feed_report
 
 NAMES = {
     "floor": "floor: read the columns, sort one integer a quote",
@@ -37,7 +37,7 @@ BUSY = 0.05
 
 HEAD = """# Results
 
-Written by `benchmarks/run.py` and `benchmarks/collect.py`.
+Written by `benchmarks/run.py`, `benchmarks/collect.py` and `benchmarks/feed_load.py`.
 [README.md](README.md) says what is measured and how.
 Absolute figures move with the machine. Compare ratios, and only inside one table.
 """
@@ -125,8 +125,10 @@ def targets(found: Mapping[str, Any]) -> list[str]:
 def write_results(work: Path, target: Path) -> str:
     """Write one section for each size measured so far; return the text."""
     found = [json.loads(file.read_text("utf-8")) for file in work.glob("results-*.json")]
-    found.sort(key=lambda one: one["rows"] or float("inf"))  # collecting, which has none, is last
-    sections = (collect_report.section(one) if "urls" in one else section(one) for one in found)
+    # Collecting and the feed have no rows and come last.
+    found.sort(key=lambda one: (one["rows"] or float("inf"), one.get("kind", "")))
+    written = {"collect": collect_report.section, "feed": feed_report.section}
+    sections = (written.get(one.get("kind", ""), section)(one) for one in found)
     text = "\n".join([HEAD, *sections])
     target.write_text(text.rstrip() + "\n", "utf-8")
     return text

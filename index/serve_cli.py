@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -109,7 +110,7 @@ def serve(
             sys.stdout.flush()
         screen.say(f"serving {settings.site} at {address}; stop with Ctrl-C")
 
-    raise typer.Exit(run(make, host, port, workers=workers, tls=tls, told=told))
+    _leave(run(make, host, port, workers=workers, tls=tls, told=told))
 
 
 def replay(
@@ -166,16 +167,17 @@ def replay(
     if tree is not None and tree.exists():
         raise UsageError(f"--tree {tree}: it exists; name a place for a new one")
     with tempfile.TemporaryDirectory(prefix="spotfix-mock-") as temporary:
-        _play(
+        code = _play(
             made, settings.ledger, tree or Path(temporary) / "tree", host, port, speed,
             longest_wait, screen, as_json,
         )  # fmt: skip
+    _leave(code)
 
 
 def _play(
     made: Any, ledger: Path, tree: Path, host: str, port: int, speed: float, longest_wait: float,
     screen: Any, as_json: bool,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     from index.feed.gate import Rules
     from index.feed.quota import Quota
     from index.feed.server import run
@@ -198,7 +200,18 @@ def _play(
         await mock.play()
         screen.say("everything is published; the feed goes on answering")
 
-    raise typer.Exit(run(lambda: mock.app(rules), host, port, told=told, also=play))
+    return run(lambda: mock.app(rules), host, port, told=told, also=play)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once.
+
+    Threads of the server may still call into an interpreter that is being torn down, and that
+    aborts the process after all was done.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
