@@ -59,7 +59,7 @@ class Files:
     def __init__(
         self, root: Path, keep: Callable[[str], Line], plain: Callable[[str], bool] | None = None
     ) -> None:
-        self.root = root
+        self.root = root.resolve()  # a symbolic link to the folder is the operator's business
         self.keep = keep
         self.plain = plain or (lambda path: False)
         self._digests: OrderedDict[Stamp, bytes] = OrderedDict()
@@ -95,7 +95,7 @@ class Files:
             raise missing
         full = self.root.joinpath(*parts)
         try:
-            if not full.is_file() or not full.resolve().is_relative_to(self.root.resolve()):
+            if not full.is_file() or not full.resolve().is_relative_to(self.root):
                 raise missing
             return os.open(full, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
