@@ -6,6 +6,7 @@ import ast
 import base64
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -320,6 +321,19 @@ def test_the_exit_code_of_a_difference_is_20_and_the_first_line_says_where(
     first = made.stdout.splitlines()[0]
     assert first.startswith("DIFFERENCE  record ")
     assert "digest of bodies/contributions/" in first
+
+
+def test_no_flipped_bit_anywhere_goes_unseen_or_ends_in_a_traceback(
+    small_ledger: Settings, pems: Path
+) -> None:
+    files = audit_bundle.build(small_ledger, Span(YEAR.first, YEAR.last, (H100,)))
+    draw = random.Random(6962)
+    names = sorted(files)
+    for _ in range(150):
+        name = draw.choice(names)
+        body = bytearray(files[name])
+        body[draw.randrange(len(body))] ^= 1 << draw.randrange(8)
+        assert checked({**files, name: bytes(body)}, pems).wrong, name
 
 
 def test_another_key_signed_nothing(few: Files, pems: Path) -> None:

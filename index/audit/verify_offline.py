@@ -17,10 +17,10 @@ line says what and where. 2: usage.
 """
 
 # fmt: off
-# ruff: noqa: E401, E501, I001, D101, D102, D103, UP031, SIM115, SIM905, C420 -- one sitting, Python 3.8
+# ruff: noqa: E401, E501, I001, D101, D102, D103, UP031, SIM905, C420 -- one sitting, Python 3.8
 from __future__ import annotations
 
-import argparse, base64, datetime, decimal, hashlib, json, math, os, sys, tarfile
+import argparse, base64, datetime, decimal, hashlib, json, math, os, pathlib, sys, tarfile
 from collections import Counter
 from fractions import Fraction
 from typing import Any
@@ -459,7 +459,7 @@ def files_of(place: str) -> dict[str, bytes]:  # Return the files of a folder or
             found = {m.name: tar.extractfile(m) for m in tar if m.isfile()}
             return {name.split("/", 1)[-1]: file.read() for name, file in found.items() if file}
     paths = [os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names]
-    return {os.path.relpath(p, place).replace(os.sep, "/"): open(p, "rb").read() for p in paths}
+    return {os.path.relpath(p, place).replace(os.sep, "/"): pathlib.Path(p).read_bytes() for p in paths}
 
 def main() -> int:  # Read command line and files, print what was found, return the exit code.
     parser = argparse.ArgumentParser(description="Check a spotfix audit bundle offline.")
@@ -470,8 +470,8 @@ def main() -> int:  # Read command line and files, print what was found, return 
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     given = parser.parse_args()
     try:
-        keys = [Key(open(path, "rb").read(), "fixing") for path in given.key]
-        log_key = Key(open(given.log_key, "rb").read(), "log") if given.log_key else None
+        keys = [Key(pathlib.Path(path).read_bytes(), "fixing") for path in given.key]
+        log_key = Key(pathlib.Path(given.log_key).read_bytes(), "log") if given.log_key else None
         size, root = given.known_head.split(":") if given.known_head else (0, "")
         audit = Audit(files_of(given.bundle), keys, log_key)
         known = (int(size), root.lower())
