@@ -35,7 +35,13 @@ def delayed(shop: Shop, at: datetime) -> list[Make]:
             for key, one in shop.published.fixings.items()
             if key[1] == session and key[2] < day.isoformat() and "BUNDLED" not in one["flags"]
         }
-        due = [n for n in begun if n in shop.definitions and shop.definitions[n].is_due(day)]
+        due = [
+            n
+            for n in begun
+            if n in shop.definitions
+            and shop.definitions[n].is_due(day)
+            and not shop.published.has_ended(n, day)
+        ]
         times = {0: clock.provisional_at(session, day), 1: clock.final_at(session, day)}
         for revision, when in times.items():
             has_all = all(

@@ -132,7 +132,7 @@ def known_differences(published: Published) -> set[Key]:
     return {
         (one["index_id"], one["session"], one["ref_date"], 0)
         for one in published.incidents
-        if one["kind"] == "ENGINE_DIFFERENCE"
+        if one["kind"] == "ENGINE_DIFFERENCE" and one["revision"] == 1
     }
 
 

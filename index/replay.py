@@ -36,7 +36,12 @@ from index.record_checks import (
 )
 from index.records import was_witnessed
 from index.revising import determined
-from index.revision_checks import check_revisions, errata_of, parsed_again
+from index.revision_checks import (
+    check_revisions,
+    corrected_again,
+    errata_of,
+    parsed_again,
+)
 from index.revision_plan import LAST_REVISION
 from index.rulechange import rules_of
 from methodology.definition import load_definitions, load_methodology
@@ -238,7 +243,7 @@ def _recompute_part(
     selections, planned = choose(taken.inputs, shop, due, until, before, say)
     outcome = compute(taken.inputs, planned, shop, due, until, before, say)
     drafts = prints.draft_all(outcome, selections, shop.rules)
-    known = known_differences(shop.published)
+    known = known_differences(shop.published) | corrected_again(shop.published, shop.batches)
     for key, record in mine.items():
         say("compare", key[0])
         again = _again(shop, drafts[key[0]], key, record, before)

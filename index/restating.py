@@ -10,7 +10,7 @@ from index.officers import Signature
 from index.publication import record
 from index.records import artefact_record, commitment_record, engine_difference
 from index.revising import acts, revision
-from index.revision_plan import BLOCKED, Change, Drawer, Plan, Row
+from index.revision_plan import BLOCKED, Change, Plan, Row
 from index.shop import Shop
 from methodology import clock
 from methodology.errors import ConfigError
@@ -59,7 +59,7 @@ def carry_out(made: Plan, signatures: Sequence[Signature], shop: Shop) -> list[R
         ]
     for one in made.errata():
         if one.outcome == BLOCKED:
-            content = revision(made, one, 0, Drawer(drawer))(first)
+            content = revision(made, one, 0, drawer)(first)  # the incident cites these bodies
             make += engine_difference(shop, content, one.stopped, made.at)
         make += [_placed(decisions[one.index_id] | outside), _placed(_notice(made, one))]
     drawer.empty_into(shop.batches)

@@ -278,6 +278,25 @@ def parsed_again(published: Published, batches: Batches) -> set[str]:
     }
 
 
+def corrected_again(published: Published, batches: Batches) -> set[Key]:
+    """Return the prints that a mended parser or rule need not find again.
+
+    A restatement or an erratum that rests on parsing the day again says that they are wrong.
+    """
+    again = {
+        row["reference"]["sha256"]
+        for row in corrections.recorded(published, batches)
+        if row["content"]["parsed_again"]
+    }
+    return {
+        (one["index_id"], one["session"], one["ref_date"], revision)
+        for one in (*published.restatements, *published.errata)
+        for cited in (one.get("correction"), *one.get("evidence", ()))
+        for revision in range(LAST_REVISION)
+        if cited is not None and cited["sha256"] in again
+    }
+
+
 def errata_of(published: Published, manifest: str) -> list[dict[str, Any]]:
     """Return the errata whose value was determined from one intake."""
     return [

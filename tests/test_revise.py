@@ -9,15 +9,18 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from index import corrections, officers, projections, replay, restating, revising, schedule
+from collectors.base import Capture, Parsed
+from index import corrections, intake, officers, projections, replay, restating, revising, schedule
 from index.config import Settings
+from index.gate import Difference
 from index.revision_plan import Plan
 from index.shop import open_shop
 from methodology.errors import ConfigError, VerificationError
@@ -332,3 +335,49 @@ def test_a_day_without_a_final_has_nothing_to_restate(wrong_day: Office) -> None
     done = rw.spotfix(wrong_day.settings, *words)
     assert done.exit_code == 1
     assert "no final is published" in done.stderr
+
+
+# --- a mended parser -----------------------------------------------------------------------------
+
+
+def test_a_mended_parser_restates_the_day_and_both_prints_verify(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser that took another model's price is mended: it refuses SiliconFlow's row."""
+    as_it_was = intake.parse_capture
+
+    def mended(capture: Capture) -> Parsed:
+        parsed = as_it_was(capture)
+        is_wrong = (pl.col("provider") == "siliconflow") & (pl.col("price_text") == "0.45")
+        is_mine = is_wrong & pl.col("listing_id").str.starts_with("deepseek")
+        return replace(parsed, quotes=parsed.quotes.filter(~is_mine))
+
+    monkeypatch.setattr(intake, "parse_capture", mended)
+    with pytest.raises(VerificationError, match="a parser or register changed"):
+        replay.verify(office.settings, from_archive=True)
+    code, told = office.revise(*office.signed())
+    assert (code, "say --from-archive" in told) == (2, True)
+    officers_sign = ("--key", office.alice, "--cosign", office.bob)
+    assert office.revise("--from-archive", *officers_sign)[0] == 0
+    new = lw.fixing(office.settings, lw.DEEP, rw.DAY)
+    assert (new["revision"], new["value"]) == (2, "0.284500")
+    report = replay.verify(office.settings, from_archive=True)
+    assert (report.problems, report.known_differences) == ([], 0)
+
+
+def test_a_new_value_that_two_engines_do_not_agree_on_is_not_released(
+    office: Office, planned: Plan
+) -> None:
+    one = next(c for c in planned.changes if c.index_id == lw.DEEP)
+    one.stopped = [Difference("value", one.after, "0.284501")]
+    planned.decide(rw.IN_TIME)
+    try:
+        carry_out(office, planned)
+    finally:
+        one.stopped = []
+    made = [r for r in lw.records(office.settings) if r.get("index_id") == lw.DEEP]
+    incident, erratum = (r for r in made if r["type"] in ("incident", "erratum"))
+    assert (incident["kind"], incident["revision"]) == ("ENGINE_DIFFERENCE", 2)
+    assert (erratum["outcome"], erratum["value"]) == ("BLOCKED", "0.300000")
+    assert lw.fixing(office.settings, lw.DEEP, rw.DAY)["revision"] == 1
+    assert lw.fixing(office.settings, "TKR-deepseek-v3.2-BLD", rw.DAY)["revision"] == 2
