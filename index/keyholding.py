@@ -18,7 +18,6 @@ from index.config import Settings
 from index.keymaking import (
     Statement,
     read_statements,
-    root_signer,
     statements_json,
     write_keyring,
 )
@@ -73,7 +72,7 @@ def rotate(settings: Settings, slot: str, new: Path, way: Way, at: datetime) -> 
     def state(history: KeyHistory, seq: int, root: Signer | None) -> list[dict[str, Any]]:
         return [_rotation(settings, ring, history, seq, slot, signer, root, at)]
 
-    return _carry_out(settings, ring, way, state, {slot: new}, signer.public)
+    return _carry_out(settings, way, state, {slot: new}, signer.public)
 
 
 def revoke(
@@ -129,7 +128,7 @@ def revoke(
         )
         return made
 
-    return _carry_out(settings, ring, way, state, slots, replacing)
+    return _carry_out(settings, way, state, slots, replacing)
 
 
 def admit(
@@ -145,14 +144,13 @@ def admit(
         raise UsageError(
             f"purpose {purpose!r} is not officer or witness; use `spotfix keys rotate`"
         )
-    ring = keyring.load(settings)
     signer = PemSigner(key, name=name, purpose=purpose)
 
     def state(_: KeyHistory, seq: int, root: Signer | None) -> list[dict[str, Any]]:
         origin = settings.log_origin
         return [key_records.create(signer, origin=origin, at=at, effective_seq=seq, root=root)]
 
-    return _carry_out(settings, ring, way, state, {}, signer.public)
+    return _carry_out(settings, way, state, {}, signer.public)
 
 
 def read_history(settings: Settings) -> tuple[KeyHistory, int]:
@@ -224,7 +222,6 @@ def _rotation(
 
 def _carry_out(
     settings: Settings,
-    ring: Keyring,
     way: Way,
     state: Callable[[KeyHistory, int, Signer | None], list[dict[str, Any]]],
     slots: Mapping[str, Path],
@@ -243,7 +240,7 @@ def _carry_out(
             _same(way.signed, made, state(history, shop.log.size, None))
         else:
             assert way.root_key is not None
-            made = state(history, shop.log.size, root_signer(ring, way.root_key))
+            made = state(history, shop.log.size, _root(history, shop.log.size, way.root_key))
         for place, one in enumerate(made):  # refuse before anything on the disk changes
             history.add({**one, "seq": shop.log.size + place})
         if slots:
@@ -302,6 +299,19 @@ def _own(settings: Settings) -> Keyring:
             "Make your own with `spotfix keys create --root FILE` and start a log of your own"
         )
     return ring
+
+
+def _root(history: KeyHistory, seq: int, path: Path) -> Signer:
+    """Return the root's signer, if the file is that of the root in force.
+
+    The log is asked, not the keyring: a rotation of the root that was cut short has changed that.
+    """
+    signer = PemSigner(path, name="root", purpose="root")
+    roots = [key.id for key in history.at("root", seq)]
+    if signer.public.id not in roots:
+        told = ", ".join(roots) or "not there yet"
+        raise ConfigError(f"{path}: is {signer.public.id}; the log's root is {told}")
+    return signer
 
 
 def _signer(settings: Settings, slot: str, path: Path) -> PemSigner:
