@@ -195,3 +195,57 @@ def test_a_killed_reader_leaves_the_tree_as_it_was(copy: Settings, whole: Tree) 
         server.send_signal(signal.SIGKILL)
     assert {p: p.read_bytes() for p in copy.out.rglob("*") if p.is_file()} == before
     assert open_store(copy).head.size == len(whole.bodies)
+
+
+def test_whoever_followed_knows_what_whoever_opens_now_knows(whole: Tree, tmp_path: Path) -> None:
+    """Three appends come between two looks; each has its own signed checkpoint and time."""
+    tree = feed_tree.copied(whole, tmp_path / "out")
+    followed = open_store(tree.settings)
+    for minute in (1, 2, 3):
+        tree.at = datetime(2026, 11, 17, 22, minute)
+        tree.append(notice(ONE, f"{minute} past"))
+    assert len(followed.poll()) == 3
+    opened = open_store(tree.settings)
+    moments = [datetime(2026, 11, 17, 22, minute, 30) for minute in range(5)]
+    assert [opened.size_at(at) for at in moments] == [31, 32, 33, 34, 34]
+    assert [followed.size_at(at) for at in moments] == [31, 32, 33, 34, 34]
+
+
+def test_a_bad_checkpoint_in_between_stops_the_follower(whole: Tree, tmp_path: Path) -> None:
+    tree = feed_tree.copied(whole, tmp_path / "out")
+    store = open_store(tree.settings)
+    tree.append(notice(ONE, "a"))
+    tree.append(notice(ONE, "b"))
+    flip(tree.settings.site / "log/checkpoints/32", 200)
+    assert store.poll() == []
+    assert "checkpoints/32" in str(store.fault)
+    assert store.head.size == 31
+
+
+def test_a_body_that_was_changed_is_not_served_as_cited(copy: Settings) -> None:
+    flip(next((copy.site / "batches/inputs").iterdir()), 3)
+    flip(next((copy.site / "batches/basket").iterdir()), 3)
+    with feed_tree.serving(copy) as client:
+        for path in (
+            f"/v1/fixings/{ONE}/NYC/2026-11-12/r1/inputs.parquet",
+            f"/v1/indices/{ONE}/basket",
+        ):
+            answer = client.get(path)
+            assert answer.status_code == 503
+            assert "were changed on this server" in answer.json()["detail"]
+
+
+def test_the_calendars_of_contracts_are_served_as_they_were_logged(
+    whole: Tree, tmp_path: Path
+) -> None:
+    tree = feed_tree.copied(whole, tmp_path / "out")
+    logged = {
+        "type": "calendar", "schema": "calendar/1.0", "log_origin": made.ORIGIN,
+        "calendar_id": "XSHG", "version": "1.0.0",
+    }  # fmt: skip
+    tree.append(logged, {**logged, "version": "1.0.1"})
+    with feed_tree.serving(tree.settings) as client:
+        assert client.get("/v1/calendar/XSHG").content == tree.bodies[-1]
+        missing = client.get("/v1/calendar/XNYS")
+        assert missing.status_code == 404
+        assert "the log has XSHG" in missing.json()["detail"]

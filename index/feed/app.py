@@ -94,6 +94,7 @@ def routes(feed: Feed) -> list[BaseRoute]:
         "/v1/indices/{index}/basket": told.basket,
         "/v1/settlements/{rule}/{period}": told.settlement,
         "/v1/calendar/{name}/{version}": told.calendar,
+        "/v1/calendar/{name}": told.logged_calendar,
         "/v1/notices": many.notices,
         "/v1/keys": told.keys,
         "/v1/status": told.status,

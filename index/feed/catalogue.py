@@ -21,7 +21,7 @@ from index.feed.headers import (
 )
 from index.feed.problems import Problem
 from index.feed.queries import read
-from index.feed.resources import Feed, day_path
+from index.feed.resources import Feed, cited_body, day_path
 from index.feed.store import Entry, Series
 from index.publication import proofs, schema
 from methodology import clock
@@ -94,12 +94,8 @@ class Catalogue:
             raise Problem("future-as-of", said, parameter="as_of")
         entry = self._last_with_basket(name, sessions, moment)
         digest = entry.record()["basket_digest"].removeprefix("sha256:")
-        path = self.feed.store.site / "batches" / "basket" / f"{digest}.jsonl"
         where = f"/batches/basket/{digest}.jsonl".encode()
-        try:
-            body = path.read_bytes()
-        except FileNotFoundError:
-            raise Problem("not-found", f"the basket {digest} of {name} is not there") from None
+        body = cited_body(self.feed.store.site, "basket", digest)
         cited = f'<{day_path(entry)}/r{entry.revision}.json>; rel="cited-by"'.encode()
         keep = moving(min(map(self._seconds, sessions)))
         return prepare(body, NDJSON, keep, (b"content-location", where), (b"link", cited))
@@ -164,6 +160,19 @@ class Catalogue:
         if suffix:
             return prepare(formats.calendar_ics(year), b"text/calendar; charset=utf-8", _DAY)
         return prepare(formats.calendar_json(year), JSON, _DAY)
+
+    def logged_calendar(self, scope: Scope) -> Reply:
+        """Answer ``/v1/calendar/{name}``: the newest record of a calendar that contracts use."""
+        read(scope["query_string"], {})
+        name = scope["path_params"]["name"]
+        logged = self.feed.store.of_type.get("calendar", ())
+        for entry in reversed(logged):
+            if entry.record()["calendar_id"] == name:
+                keep = moving(self.feed.timetable.keep_all(self.feed.now()))
+                return self.feed.prepared(entry).plus(keep)
+        known = sorted({str(entry.record()["calendar_id"]) for entry in logged})
+        more = f"; the log has {', '.join(known)}" if known else ""
+        raise Problem("not-found", f"no calendar {name[:60]!r}; there is {formats.CALENDAR}{more}")
 
     # State ----------------------------------------------------------------------------------------
 

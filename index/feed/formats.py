@@ -282,7 +282,7 @@ def calendar_ics(year: int) -> bytes:
                 moment = at.strftime("%Y%m%dT%H%M%SZ")
                 lines += [
                     "BEGIN:VEVENT", f"UID:{session}-{day:%Y%m%d}-{name}@spotfix",
-                    f"DTSTAMP:{year}0101T000000Z", f"DTSTART:{moment}", "DURATION:PT0S",
+                    f"DTSTAMP:{year}0101T000000Z", f"DTSTART:{moment}",
                     f"SUMMARY:{session} {day} {name}", "TRANSP:TRANSPARENT", "END:VEVENT",
                 ]  # fmt: skip
     lines.append("END:VCALENDAR")

@@ -7,6 +7,7 @@ same bytes as the revision's own, which ``Content-Location`` names and which nev
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -37,6 +38,7 @@ FILES: Final = {
 _FILE = re.compile(r"r(0|[1-9][0-9]{0,5})\.(json|json\.sig|csv|xml|fix|tlog-proof)")
 _REVISION = re.compile(r"r(0|[1-9][0-9]{0,5})")
 _LATEST: Final = {"max_age": queries.duration, "status": queries.statuses}
+_HEX = re.compile(r"[0-9a-f]{64}")
 _SHOWN: Final = 60
 
 
@@ -286,15 +288,32 @@ class Fixings:
             raise Problem("not-found", f"{params['revision'][:_SHOWN]!r} is no revision r<n>")
         entry = self.revision(params, int(found[1]))
         record = json.loads(entry.body)
-        try:
-            inputs = (self.site / record["input_uri"]).read_bytes()
-            digest = record["contributions"]["sha256"].removeprefix("sha256:")
-            cited = (self.site / "batches" / "contributions" / f"{digest}.jsonl").read_bytes()
-        except (FileNotFoundError, TypeError, KeyError):
-            raise Problem(
-                "not-found", f"the inputs of {params['date']} {params['revision']} are not there"
-            ) from None
+        uri = str(record["input_uri"])
+        inputs = cited_body(self.site, "inputs", uri.rpartition("/")[2].removesuffix(".jsonl"))
+        cited = cited_body(self.site, "contributions", record["contributions"]["sha256"])
         return record, inputs, cited
+
+
+def cited_body(site: Path, kind: str, digest: str) -> bytes:
+    """Return a body that a record cites, its digest checked.
+
+    Raises:
+        Problem: ``not-found``; ``unavailable`` when its bytes are not what the record cites.
+    """
+    bare = digest.removeprefix("sha256:")
+    try:
+        if not _HEX.fullmatch(bare):
+            raise FileNotFoundError(bare)
+        body = (site / "batches" / kind / f"{bare}.jsonl").read_bytes()
+    except FileNotFoundError:
+        raise Problem("not-found", f"the {kind} {digest[:80]!r} are not published") from None
+    if hashlib.sha256(body).hexdigest() != bare:
+        raise Problem(
+            "unavailable",
+            f"the {kind} {bare} were changed on this server; take them from another",
+            headers={"Retry-After": "3600"},
+        )
+    return body
 
 
 @lru_cache(maxsize=512)

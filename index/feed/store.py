@@ -140,7 +140,6 @@ class Store:
         store._stamp = store._now_stamp()
         store._advance()
         store._check_tiles()
-        store._check_history()
         return store
 
     # What is there -------------------------------------------------------------------------------
@@ -253,11 +252,13 @@ class Store:
         fresh = [_entry(seq, body, origin) for seq, body in enumerate(bodies, start=old)]
         history = self._history(fresh, origin)
         found = _verified(path, note, history.checkpoint_keys(head.size))
+        passed = self._passed(old, tree, history, origin)
         self._tree, self.note, self.checkpoint, self.keys = tree, note, found, history
         self._proofs.clear()
         for entry in fresh:
             self._take(entry)
-        self._note_time(found)
+        for one in (*passed, found):
+            self._note_time(one)
         self.changes += 1
 
     def _history(self, fresh: Sequence[Entry], origin: str) -> KeyHistory:
@@ -323,27 +324,30 @@ class Store:
             if _read(path) != b"".join(self._tree.hashes(tile)):
                 raise VerificationError(f"{path}: is not the hashes of the entries below it")
 
-    def _check_history(self) -> None:
-        """Verify every checkpoint there ever was, and learn from it when records were shown."""
+    def _passed(self, old: int, tree: Tree, history: KeyHistory, origin: str) -> list[Checkpoint]:
+        """Verify the checkpoints kept of sizes between ``old`` and the tree's, oldest first.
+
+        Each says when its records were first shown; on opening these are all there ever were.
+        """
         folder = self.site / CHECKPOINTS
-        sizes = sorted(int(p.name) for p in folder.glob("*") if _SIZE.fullmatch(p.name))
-        edge, at = merkle.CompactRange(), 0
-        self._seen_sizes, self._seen_times = [], []
+        names = (path.name for path in folder.glob("[0-9]*"))
+        sizes = sorted(int(name) for name in names if _SIZE.fullmatch(name))
+        edge, at, found = merkle.CompactRange(), 0, []
         for size in sizes:
+            if size > tree.head.size or (old and size <= old):
+                continue  # beyond: the publisher is about to move the checkpoint to it
             path = folder / str(size)
-            if size > self.head.size:
-                continue  # the publisher is about to move the checkpoint to it
-            found = _verified(path, _read(path), self.keys.checkpoint_keys(size))
+            one = _verified(path, _read(path), history.checkpoint_keys(size))
             while at < size:
-                edge.add(self._tree.leaf_hashes[at])
+                edge.add(tree.leaf_hashes[at])
                 at += 1
-            if found.origin != self.origin or (found.size, found.root) != (size, edge.root()):
+            if (one.origin, one.size, one.root) != (origin, size, edge.root()):
                 raise VerificationError(
-                    f"{path}: is signed for size {found.size} and root {found.root.hex()}; the "
+                    f"{path}: is signed for size {one.size} and root {one.root.hex()}; the "
                     f"entries have {edge.root().hex()} at size {size}"
                 )
-            self._note_time(found)
-        self._note_time(self.checkpoint)
+            found.append(one)
+        return found
 
 
 def _verified(path: Path, note: bytes, keys: Sequence[PublicKey]) -> Checkpoint:
