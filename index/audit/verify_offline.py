@@ -332,7 +332,7 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
     def check_fixing(self, r: Any) -> None:  # Fields, chain of revisions, commitment, value.
         value, level, family = r["value"], r["waterfall"], r["index_id"].split("-")[0]
         self.same("schema", r["schema"], "fixing/1.0")
-        self.same("status", r["status"] == "NO_FIX", value is None)
+        self.same("status", r["status"] in ("NO_FIX", "WITHDRAWN"), value is None)
         times = [r[k] for k in ("window_open", "cutoff_at", "calculated_at", "published_at")]
         self.same("order of times", times, sorted(times))
         before = self.fixings.get((r["index_id"], r["session"], r["ref_date"], r["revision"] - 1))
@@ -354,7 +354,9 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         state, basket = (json.loads(self.body(kind, digest)) for kind, digest in (
             ("panel_state", r["panel_state"]["sha256"]), ("basket", r["basket_digest"])))
         rows = [json.loads(x) for x in self.body("contributions", r["contributions"]["sha256"]).splitlines()]
-        why = ("moved with a parent whose days are not cited (10.4)" if level == "MODEL" else
+        stopped = [i for i in self.records.values() if i.get("kind") == "ENGINE_DIFFERENCE" and r["revision"] == 0]
+        why = ("known to be wrong, its final was stopped (22.3)" if any(
+               all(i[k] == r[k] for k in COMMITTED[:3]) for i in stopped) else "moved with a parent whose days are not cited (10.4)" if level == "MODEL" else
                "a regression over 13 months (19.6)" if family == "QAX" and value else
                "made under rules newer than this file" if family not in FAMILIES or r["methodology_version"] not in VERSIONS else "")
         if why:
