@@ -84,12 +84,7 @@ def run_bundled(settings: Settings, tell: Tell | None = None) -> Report:
         )
         until = determine.last_covered(taken.inputs, list(shop.definitions.values()), shop.rules)
         due = {name: day for name, day in until.items() if day is not None}
-        if due:
-            cuts = (clock.cut_off(shop.definitions[name].session, d) for name, d in due.items())
-            opened = opening.append(shop, min(cuts))
-        report = publish(shop, taken, due, say, until=until)
-        report.appended += opened if due else 0
-        return report
+        return publish(shop, taken, due, say, until=until)
 
 
 def publish(
@@ -126,6 +121,9 @@ def publish(
     ]
     if open_keys:
         rulechange.check(shop, {name: due[name] for name, _, _ in open_keys})
+        if now is None:  # a live run opened its log before it told of its sources
+            cuts = (clock.cut_off(shop.definitions[n].session, day) for n, day in due.items())
+            report.appended += opening.append(shop, min(cuts))
         _publish_open(shop, taken, due, open_keys, manifest, until, before, say, report, now)
     report.fixings = [
         shop.published.fixings[key]
