@@ -48,6 +48,23 @@ MAX_NAME_BYTES: Final = 255
 DEMO_SEED: Final = b"spotfix demonstration key, known to everyone: "
 """What the private demonstration keys are derived from; see :class:`DemoSigner`."""
 
+_EIGHTH_1 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc"
+_EIGHTH_2 = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03"
+SMALL_ORDER: Final = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 31 + "00", "00" * 31 + "80", "01" + "00" * 31, "01" + "00" * 30 + "80",
+        "ec" + "ff" * 30 + "7f", "ec" + "ff" * 31, "ed" + "ff" * 30 + "7f", "ed" + "ff" * 31,
+        "ee" + "ff" * 30 + "7f", "ee" + "ff" * 31,
+        _EIGHTH_1 + "05", _EIGHTH_1 + "85", _EIGHTH_2 + "7a", _EIGHTH_2 + "fa",
+    )
+)  # fmt: skip
+"""Ed25519 points that vanish when multiplied by eight, in every spelling.
+
+Nobody has to know a private key to sign for them: with the first of them as key, one signature
+fits every message, and OpenSSL accepts it. They are refused as keys and verify nothing.
+"""
+
 PrivateKey = Ed25519PrivateKey | MLDSA44PrivateKey
 
 
@@ -98,7 +115,7 @@ class PublicKey:
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Return whether ``signature`` over ``message`` was made by this key. Never raises."""
-        if len(signature) != SIGNATURE_BYTES[self.algorithm]:
+        if len(signature) != SIGNATURE_BYTES[self.algorithm] or self.raw in SMALL_ORDER:
             return False
         try:
             _public(self.algorithm, self.raw).verify(signature, message)
@@ -116,6 +133,8 @@ class PublicKey:
             ConfigError: the bytes are no key of that algorithm, or the name or purpose is wrong.
         """
         key = cls(name, purpose, algorithm, bytes(raw))
+        if key.raw in SMALL_ORDER:
+            raise ConfigError(f"key {name!r}: a point of small order, for which anyone can sign")
         try:
             _public(algorithm, key.raw)
         except (ValueError, UnsupportedAlgorithm) as error:
@@ -137,7 +156,7 @@ class PublicKey:
                 "`spotfix keys export` writes them"
             ) from None
         if isinstance(found, Ed25519PublicKey):
-            return cls(name, purpose, ED25519, found.public_bytes_raw())
+            return cls.from_raw(found.public_bytes_raw(), name=name, purpose=purpose)
         if isinstance(found, MLDSA44PublicKey):
             return cls(name, purpose, ML_DSA_44, found.public_bytes_raw())
         raise ConfigError(
