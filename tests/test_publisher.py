@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -428,3 +431,49 @@ def test_the_record_that_names_the_new_key_may_be_logged_with_it() -> None:
 
 def test_a_log_that_names_no_keys_is_published_by_the_keyring() -> None:
     publishing.refuse_other_keys(shop_of([]), [made.fixing(4)])
+
+
+# A whole run -----------------------------------------------------------------------------------
+
+
+def test_a_run_publishes_every_record_of_its_log(small_ledger: Settings) -> None:
+    log = Log.open(small_ledger.ledger, read_only=True)
+    listed: dict[str, set[str]] = {}
+    for path in small_ledger.drop.rglob("MANIFEST_*.json"):
+        told = json.loads(path.read_bytes())
+        listed.setdefault(told["folder"], set()).update(one["name"] for one in told["files"])
+    count = 0
+    for body in log.entries():
+        record = json.loads(body)
+        place = drop.place_of(record)
+        if place is None:
+            continue
+        count += 1
+        path = small_ledger.drop / place.folder / f"{place.stem}.json"
+        assert path.read_bytes() == body
+        assert path.name in listed[place.folder]
+        if record["type"] == "fixing":
+            site = small_ledger.site / f"{drop.site_path(record)}.json"
+            assert os.path.samefile(site, path)
+    assert count == len([n for names in listed.values() for n in names if n.endswith(".json")])
+    newest = notes.parse_note((small_ledger.site / tree.CHECKPOINT).read_bytes()).body
+    assert newest.decode() == log.checkpoint_text()
+
+
+def test_csv_and_xml_of_every_fixing_of_a_run_are_its_json(small_ledger: Settings) -> None:
+    """Read by the standard library. ``grade_components`` and the like come back as objects."""
+    for path in small_ledger.drop.glob("v1/2*/**/fixing_*.json"):
+        record = json.loads(path.read_bytes())
+        (row,) = csv.DictReader(io.StringIO(path.with_suffix(".csv").read_text("utf-8")))
+        root = ET.fromstring(path.with_suffix(".xml").read_bytes())
+        elements = {one.tag: one for one in root.find("record") or ()}
+        assert set(row) == set(elements) == set(record)
+        for name, value in record.items():
+            if isinstance(value, str):
+                assert row[name] == elements[name].text == value
+            elif value is None:
+                assert (row[name], elements[name].get("nil")) == ("", "true")
+            elif isinstance(value, bool | int):
+                assert row[name] == elements[name].text == json.dumps(value)
+            else:
+                assert len(elements[name]) == len(value)
