@@ -27,8 +27,8 @@ from tests import live_world as lw
 from tests import loopback as lb
 
 KINDS = (
-    "basket", "calendar", "contributions", "inputs", "manifest", "observations", "panel_state", "rates",
-    "rejections", "resistance", "rules", "volumes",
+    "basket", "calendar", "contributions", "inputs", "manifest", "observations", "panel_state",
+    "rates", "rejections", "resistance", "rules", "volumes",
 )  # fmt: skip
 LOG_FILES = ("log/checkpoint", "log/heads", "log/tile/0/", "log/tile/entries/")
 
