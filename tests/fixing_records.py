@@ -13,6 +13,7 @@ from index.ledger.batches import Batches
 from index.ledger.canonical import canonical, digest
 from index.ledger.log import Log
 from index.publication import keyring
+from index.publication.publisher import Publisher
 
 ORIGIN = "example.test/log"
 BODY = b'{"a":1}\n'
@@ -184,6 +185,18 @@ def add(log: Log, *records: dict[str, Any]) -> list[bytes]:
     bodies = [canonical(one) for one in records]
     log.append(bodies, expected_first=log.size)
     return bodies
+
+
+def publish(settings: Settings, *appends: list[dict[str, Any]]) -> tuple[Log, Publisher]:
+    """Append each list of records, publish after each, and return log and publisher."""
+    exists = Log.exists(settings.ledger)
+    log = Log.open(settings.ledger) if exists else Log.create(settings.ledger, ORIGIN)
+    publisher = Publisher(settings, ring(), at)
+    publisher.catch_up(log)
+    for records in appends:
+        add(log, *records)
+        publisher.catch_up(log)
+    return log, publisher
 
 
 def at() -> datetime:

@@ -15,7 +15,8 @@ from index.ledger.log import Log
 from index.publication.failpoints import NAMES
 from tests import fixing_records as made
 from tests.offline import plain_environment
-from tests.publication_killer import Broken, Campaign, next_round, publish, round_of
+from tests.publication_killer import Campaign
+from tests.publication_rounds import Broken, next_round, publish, round_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
