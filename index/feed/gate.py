@@ -70,8 +70,11 @@ def access_logger(stream: TextIO | None = None) -> Any:
     ).bind()
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
 def _dumps(event: Any, **_: Any) -> str:
-    return json.dumps(event, separators=(",", ":"), ensure_ascii=True, default=str)
+    return _encode(event)
 
 
 class Gate:

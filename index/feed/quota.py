@@ -11,6 +11,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from index.feed.problems import Problem
@@ -159,7 +160,13 @@ def address_of(peer: str, forwarded: Sequence[bytes], proxies: Sequence[Network]
             found = hop
             if not _within(hop, proxies):
                 break
-    parsed = _parsed(found)
+    return _counted(found)
+
+
+@lru_cache(maxsize=4096)
+def _counted(text: str) -> str:
+    """Return what an address is counted under."""
+    parsed = _parsed(text)
     if parsed is None:
         return "unknown"
     if isinstance(parsed, ipaddress.IPv6Address):
