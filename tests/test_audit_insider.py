@@ -80,6 +80,14 @@ def other_weight(forger: Forger) -> str:
     return GPT
 
 
+def other_kept(forger: Forger) -> str:
+    record = forger.final(GPT)
+    rows = forger.rows(record, "contributions")
+    next(r for r in rows if r["kept"])["kept"] -= 1
+    forger.put(record, "contributions", rows)
+    return GPT
+
+
 def other_price(forger: Forger) -> str:
     record = forger.final(GPT)
     rows = forger.rows(record, "contributions")
@@ -130,7 +138,8 @@ INSIDE = [
     pytest.param(set_field(H100, definition_digest="sha256:" + "0" * 64), "of a rule", id="rule"),
     pytest.param(set_field(H100, ref_date="2026-08-23"), "as committed", id="another_day"),
     pytest.param(set_field(H100, log_origin="somewhere/else"), "log_origin", id="another_log"),
-    pytest.param(other_weight, "weights: it says", id="weight_of_a_line"),
+    pytest.param(other_weight, "weights: it says {", id="weight_of_a_line"),
+    pytest.param(other_kept, "kept weights: it says [", id="kept_weight_of_a_line"),
     pytest.param(other_price, "is among the inputs", id="price_of_a_line"),
     pytest.param(later_commitment, "commitment before it", id="commitment"),
     pytest.param(second_first_print, "was published before", id="published_twice"),

@@ -123,7 +123,7 @@ def test_sheets_of_long_names_are_told_apart() -> None:
             ("--audit", "2026-08", "--csv", "x", "--to", "y"), "give --audit MONTH", id="both"
         ),
         pytest.param(
-            ("--audit", "2026-08", "--to", "x", "--from", "2026-08-01"), "--audit days", id="both_spans"
+            ("--audit", "2026-08", "--to", "x", "--from", "2026-08-01"), "go with", id="both_spans"
         ),
         pytest.param(
             ("--csv", "x", "--from", "2026-08-09", "--until", "2026-08-01"), "swap", id="backwards"
