@@ -381,3 +381,19 @@ def test_a_new_value_that_two_engines_do_not_agree_on_is_not_released(
     assert (erratum["outcome"], erratum["value"]) == ("BLOCKED", "0.300000")
     assert lw.fixing(office.settings, lw.DEEP, rw.DAY)["revision"] == 1
     assert lw.fixing(office.settings, "TKR-deepseek-v3.2-BLD", rw.DAY)["revision"] == 2
+
+
+def test_an_intake_that_lacks_more_than_its_correction_names_does_not_verify(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody changes the program so that it quietly drops a source as well."""
+    true = corrections.apply
+
+    def greedy(*arguments: Any) -> corrections.Applied:
+        found = true(*arguments)
+        return replace(found, captures=[c for c in found.captures if c.source != "litellm"])
+
+    monkeypatch.setattr(corrections, "apply", greedy)
+    assert office.revise(*office.signed())[0] == 0
+    with pytest.raises(VerificationError, match="its captures are not those before it"):
+        replay.verify(office.settings)
