@@ -23,6 +23,8 @@ from typing import Any
 
 FRAME = re.compile(rb'id: (\d+)\nevent: notice\ndata: \{"at":"(\d+)"')
 TAIL = 128
+CUTTERS = 64
+"""So many connections may be on their way back at a time."""
 
 
 class Tally:
@@ -97,22 +99,29 @@ async def stream(port: int, count: int, reconnect: float, stalled: int) -> dict[
     print("ready", flush=True)
     ended = loop.run_in_executor(None, sys.stdin.readline)
 
+    is_over, moving = False, set[int]()
+
     async def cutting() -> None:
-        while reconnect and open_ones:
-            await asyncio.sleep(reconnect / count)
+        while reconnect and not is_over:
+            await asyncio.sleep(reconnect / count * CUTTERS * 2 * luck.random())
             place = luck.randrange(count)
             transport, last = open_ones[place]
-            if last[0] < 0:
+            if last[0] < 0 or place in moving or is_over:
                 continue
+            moving.add(place)
             transport.abort()
             tally.cut += 1
             open_ones[place] = await connect(last), last
+            moving.discard(place)
 
-    cutter = asyncio.create_task(cutting())
+    cutters = [asyncio.create_task(cutting()) for _ in range(CUTTERS)]
     await ended
-    cutter.cancel()
-    await asyncio.gather(cutter, return_exceptions=True)
-    await asyncio.sleep(1.0)
+    is_over = True
+    await asyncio.gather(*cutters)
+    for _ in range(100):  # the last record is on its way to somebody
+        await asyncio.sleep(0.1)
+        if len({last[0] for _, last in open_ones}) == 1:
+            break
     newest = max((last[0] for _, last in open_ones), default=-1)
     ordered = sorted(tally.latencies)
     used = resource.getrusage(resource.RUSAGE_SELF)
