@@ -103,6 +103,15 @@ def test_another_form_or_another_claim_is_refused(old: bytes, new: bytes, told: 
         proofs.verify(changed, RECORDS[77], RING.log_keys)
 
 
+def test_a_hash_has_one_spelling() -> None:
+    line = PROOF.splitlines()[2]
+    letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = line[:-2] + letters[letters.index(line[-2]) + 1 :][:1] + b"="
+    assert base64.b64decode(other) == base64.b64decode(line)
+    with pytest.raises(VerificationError, match="proof line 3: .* is not the one spelling"):
+        proofs.parse(PROOF.replace(line, other))
+
+
 def test_other_bytes_than_the_logged_ones_are_refused() -> None:
     for other in (RECORDS[78], RECORDS[77] + b"\n", b"", b'{"seq": 77}'):
         with pytest.raises(VerificationError, match="do not stand at index 77"):
