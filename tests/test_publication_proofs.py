@@ -108,7 +108,7 @@ def test_a_hash_has_one_spelling() -> None:
     letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     other = line[:-2] + letters[letters.index(line[-2]) + 1 :][:1] + b"="
     assert base64.b64decode(other) == base64.b64decode(line)
-    with pytest.raises(VerificationError, match="proof line 3: .* is not the one spelling"):
+    with pytest.raises(VerificationError, match=r"proof line 3: .* is not the one spelling"):
         proofs.parse(PROOF.replace(line, other))
 
 
