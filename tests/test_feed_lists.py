@@ -19,9 +19,10 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
-from index.feed import queries
+from index.feed import formats, queries
 from index.feed.problems import Problem
 from tests import feed_tree
+from tests import fixing_records as made
 from tests.feed_tree import ONE, TWO, Tree, record
 
 LIST = f"/v1/fixings/{ONE}/NYC"
@@ -246,3 +247,12 @@ def test_a_table_takes_the_same_vintage_as_the_list(client: TestClient) -> None:
     empty = client.get(LIST + ".parquet?as_of_seq=0")
     assert pl.read_parquet(io.BytesIO(empty.content)).height == 0
     assert client.get(LIST + ".csv?limit=2").status_code == 400
+
+
+def test_a_workbook_changes_no_figure() -> None:
+    """Binary numbers hold 15 digits: 0.1 is written as a number, 18 digits as text."""
+    long = "1234567890.123456789"
+    body = json.dumps(made.fixing(0, value=long, level="0.1")).encode()
+    book = zipfile.ZipFile(io.BytesIO(formats.xlsx([body])))
+    assert f"<t>{long}</t>" in book.read("xl/sharedStrings.xml").decode()
+    assert "<v>0.1</v>" in book.read("xl/worksheets/sheet1.xml").decode()

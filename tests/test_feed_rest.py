@@ -6,6 +6,7 @@ In November New York is five hours behind UTC: a NYC print is due at 21:45Z and 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.testclient import TestClient
 
 from index.feed import problems
+from index.feed.app import make_app, open_store
 from index.publication import proofs
 from tests import feed_tree
 from tests import fixing_records as made
@@ -234,6 +236,7 @@ def test_a_cache_never_keeps_a_value_beyond_the_next_print(
         ("/v1/schemas/quote.json", 404, "not-found", "quote"),
         ("/v1/problems/none", 404, "not-found", "'none'"),
         ("/v1/", 404, "not-found", "openapi.json"),
+        ("/v1/indices/", 404, "not-found", "openapi.json"),
         ("/log/checkpoint?x=1", 400, "unknown-parameter", "'x'"),
     ],
 )
@@ -389,3 +392,21 @@ def test_inputs_say_what_became_of_each_quote(client: TestClient) -> None:
     assert rows["status"].to_list() == ["OBSERVED", None, "DROPPED", "IMPUTED"]
     assert set(rows["unit"]) == {"USD/1e6tok"}
     assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", [BASE + "/latest", "/log/checkpoint", "/data/big.parquet", "/no"])
+def test_no_body_leaves_the_application_for_head(tree: Tree, path: str) -> None:
+    """Asked without a client, which would throw a body away unseen."""
+    app = make_app(open_store(tree.settings), now=lambda: feed_tree.NOW)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": path, "query_string": b"", "headers": []}
+    asyncio.run(app(scope, receive, send))
+    assert b"".join(m.get("body", b"") for m in sent[1:]) == b""
+    assert int(dict(sent[0]["headers"])[b"content-length"]) > 0

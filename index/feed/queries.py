@@ -210,9 +210,7 @@ def open_cursor(name: str, text: str, salt_of: Callable[[int], bytes | None]) ->
         salt = salt_of(told["as_of_seq"])
     except (ValueError, binascii.Error, KeyError, TypeError, RecursionError):
         raise bad from None
-    if salt is None or _seal(raw[_SEAL_BYTES:], salt) != raw[:_SEAL_BYTES]:
-        raise bad
-    if cursor(told, salt) != text:
+    if salt is None or not isinstance(told, dict) or cursor(told, salt) != text:
         raise bad
     return dict(told)
 
