@@ -5,6 +5,7 @@ Each function adds to the findings whatever does not hold, naming the file or th
 
 from __future__ import annotations
 
+import base64
 from functools import lru_cache
 
 from index import gate
@@ -12,8 +13,10 @@ from index.foreign_log import Break, ForeignLog, check_growth
 from index.ledger import merkle
 from index.ledger.canonical import digest, parse_record
 from index.ledger.tiles import ENTRIES, WIDTH, Head, Tree, encode_bundle, tiles_of
+from index.publication.keys import ED25519
+from index.publication.note_text import parse_vkey
 from index.shelves import Shelf
-from index.verifying import Findings, Record, Seen
+from index.verifying import Findings, Record, Seen, checked_note
 from methodology.errors import SpotfixError, VerificationError
 
 
@@ -127,6 +130,34 @@ def check_chain(seen: Seen, found: Findings) -> None:
         if cited != ["commitment", *key] or commit["input_digest"] != record["input_digest"]:
             found.add(where, f"record {place} is no commitment of it and its inputs before it")
     found.counts["fixings"] = sum(r["type"] == "fixing" for r in seen.records)
+
+
+def check_witnesses(seen: Seen, found: Findings) -> None:
+    """Check that what witnesses saw is this log, and that their lines are by the keys they state.
+
+    Time stamps (RFC 3161) are counted and not checked here: that needs the authority's certificate.
+    """
+    for seq, record in enumerate(seen.records):
+        if record["type"] != "witness":
+            continue
+        where, size = f"seq {seq} (witness by {record['by']})", record["size"]
+        if size > seq or base64.b64encode(seen.root_at(size)).decode() != record["root"]:
+            found.add(where, f"saw root {record['root']} at size {size}, which is not this log's")
+            continue
+        if record["kind"] != "COSIGNATURE":
+            found.counts["time stamps not checked"] += 1
+            continue
+        try:
+            key, _ = parse_vkey(record["key"] or "", purpose="witness")
+            logs = [k for k in seen.history.checkpoint_keys(size) if k.algorithm == ED25519]
+            note = base64.b64decode(record["evidence"])
+            shown = checked_note(note, (*logs, key))
+            mine = key.id == record["by"] in [name for name, _ in shown.cosigned]
+            if (shown.size, shown.root) != (size, seen.root_at(size)) or not mine:
+                raise VerificationError(f"its evidence has no line by {key.id} at size {size}")
+        except (SpotfixError, ValueError) as error:
+            found.add(where, error)
+        found.counts["cosignatures"] += 1
 
 
 @lru_cache(1 << 14)

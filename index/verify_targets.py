@@ -21,7 +21,13 @@ from index.publication import drop, proofs
 from index.publication.keys import ED25519, PublicKey
 from index.shelves import Folder, Served, Shelf, Within
 from index.verify_drop import check_bodies, check_drop, check_files, check_site
-from index.verify_log import check_chain, check_checkpoints, check_head, check_tiles
+from index.verify_log import (
+    check_chain,
+    check_checkpoints,
+    check_head,
+    check_tiles,
+    check_witnesses,
+)
 from index.verifying import Findings, Record, Seen, Trust, read_log, signed_by
 from methodology.errors import SpotfixError, UsageError, VerificationError
 
@@ -132,6 +138,7 @@ def verify(
     for one in known:
         outcome.evidence = check_head(seen, one.head, one.place, outcome.found) or outcome.evidence
     check_chain(seen, outcome.found)
+    check_witnesses(seen, outcome.found)
     if target.kind in ("site", "log"):
         check_tiles(seen, outcome.found)
         check_checkpoints(seen, outcome.found)
