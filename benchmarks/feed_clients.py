@@ -16,6 +16,8 @@ import json
 import random
 import re
 import resource
+import select
+import socket
 import sys
 import time
 from array import array
@@ -23,8 +25,7 @@ from typing import Any
 
 FRAME = re.compile(rb'id: (\d+)\nevent: notice\ndata: \{"at":"(\d+)"')
 TAIL = 128
-CUTTERS = 64
-"""So many connections may be on their way back at a time."""
+"""What comes before the record's moment in a frame is shorter."""
 
 
 class Tally:
@@ -36,93 +37,108 @@ class Tally:
         self.begun = 0
 
 
-class Subscriber(asyncio.Protocol):
+class Subscriber:
     """One connection: finds the frames in what arrives, and whether any is missing."""
 
-    def __init__(self, tally: Tally, last: list[int], port: int) -> None:
-        self.tally, self.last, self.port = tally, last, port
-        self.rest, self.is_begun = b"", False
+    __slots__ = ("is_begun", "last", "rest", "socket", "tally")
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        resume = f"Last-Event-ID: {self.last[0]}\r\n" if self.last[0] >= 0 else ""
-        head = f"GET /v1/stream HTTP/1.1\r\nHost: localhost:{self.port}\r\n{resume}\r\n"
-        transport.write(head.encode())
+    def __init__(self, tally: Tally, last: int, port: int) -> None:
+        self.tally, self.last, self.rest, self.is_begun = tally, last, b"", False
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        resume = f"Last-Event-ID: {last}\r\n" if last >= 0 else ""
+        head = f"GET /v1/stream HTTP/1.1\r\nHost: localhost:{port}\r\n{resume}\r\n"
+        self.socket.sendall(head.encode())
+        self.socket.setblocking(False)
 
-    def data_received(self, data: bytes) -> None:
+    def read(self) -> bool:
+        """Take what has arrived; False when the server has closed."""
+        try:
+            data = self.socket.recv(8192)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
         now = time.monotonic_ns()
         if not self.is_begun:
             self.is_begun = True
             self.tally.begun += 1
             self.tally.refused += not data.startswith(b"HTTP/1.1 200")
-        data, end = self.rest + data, 0
-        for found in FRAME.finditer(data):
+        whole, end = self.rest + data, 0
+        for found in FRAME.finditer(whole):
             seq, end = int(found[1]), found.end()
-            if self.last[0] >= 0 and seq != self.last[0] + 1:
-                if seq <= self.last[0]:
+            if self.last >= 0 and seq != self.last + 1:
+                if seq <= self.last:
                     self.tally.doubled += 1
                 else:
-                    self.tally.gaps += seq - self.last[0] - 1
-            self.last[0] = seq
+                    self.tally.gaps += seq - self.last - 1
+            self.last = seq
             self.tally.latencies.append(now - int(found[2]))
-        self.rest = data[max(end, len(data) - TAIL) :]
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.is_begun = True
+        self.rest = whole[max(end, len(whole) - TAIL) :]
+        return bool(data)
 
 
-class Stalled(asyncio.Protocol):
-    """Connects, asks, and never reads."""
+def stall(port: int) -> socket.socket:
+    """Connect, ask, and never read."""
+    made = socket.create_connection(("127.0.0.1", port))
+    made.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return made
 
-    def connection_made(self, transport: Any) -> None:
-        transport.write(b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        transport.pause_reading()
 
+def stream(port: int, count: int, reconnect: float, stalled: int) -> dict[str, Any]:
+    """Read as ``count`` subscribers until the input ends, then until all are at the same place.
 
-async def stream(port: int, count: int, reconnect: float, stalled: int) -> dict[str, Any]:
-    loop, tally, luck = asyncio.get_running_loop(), Tally(), random.Random(1)
-    open_ones: list[tuple[Any, list[int]]] = []
+    One thread over epoll and nothing between it and the sockets: a heavier client would be what
+    is measured, since it reads on the same cores.
+    """
+    tally, luck = Tally(), random.Random(1)
+    waiting = select.epoll()
+    waiting.register(sys.stdin.fileno(), select.EPOLLIN)
+    silent = [stall(port) for _ in range(stalled)]
+    everybody: dict[int, Subscriber] = {}
 
-    async def connect(last: list[int]) -> Any:
-        made = await loop.create_connection(
-            lambda: Subscriber(tally, last, port), "127.0.0.1", port
-        )
-        return made[0]
+    def connect(last: int) -> None:
+        one = Subscriber(tally, last, port)
+        everybody[one.socket.fileno()] = one
+        waiting.register(one.socket.fileno(), select.EPOLLIN)
 
-    for _ in range(stalled):
-        await loop.create_connection(Stalled, "127.0.0.1", port)
+    def leave(place: int) -> int:
+        one = everybody.pop(place)
+        waiting.unregister(place)
+        one.socket.close()
+        return one.last
+
     for _ in range(count):
-        last = [-1]
-        open_ones.append((await connect(last), last))
-    while tally.begun < count:
-        await asyncio.sleep(0.05)
-    print("ready", flush=True)
-    ended = loop.run_in_executor(None, sys.stdin.readline)
-
-    is_over, moving = False, set[int]()
-
-    async def cutting() -> None:
-        while reconnect and not is_over:
-            await asyncio.sleep(reconnect / count * CUTTERS * 2 * luck.random())
-            place = luck.randrange(count)
-            transport, last = open_ones[place]
-            if last[0] < 0 or place in moving or is_over:
-                continue
-            moving.add(place)
-            transport.abort()
-            tally.cut += 1
-            open_ones[place] = await connect(last), last
-            moving.discard(place)
-
-    cutters = [asyncio.create_task(cutting()) for _ in range(CUTTERS)]
-    await ended
-    is_over = True
-    await asyncio.gather(*cutters)
-    for _ in range(100):  # the last record is on its way to somebody
-        await asyncio.sleep(0.1)
-        if len({last[0] for _, last in open_ones}) == 1:
+        connect(-1)
+    is_told = False
+    until: float | None = None
+    cutting = reconnect / count if reconnect else 0.0
+    next_cut = time.monotonic() + cutting
+    while until is None or time.monotonic() < until:
+        for place, _ in waiting.poll(0.005 if reconnect else 0.1):
+            if place in everybody:
+                if not everybody[place].read():
+                    connect(leave(place))
+            elif until is None:
+                waiting.unregister(place)
+                until = time.monotonic() + 10
+        if not is_told and tally.begun >= count:
+            is_told = True
+            print("ready", flush=True)
+            next_cut = time.monotonic() + cutting
+        # The last record may be on its way to everybody: nine seconds are left of the ten.
+        is_late = until is not None and time.monotonic() > until - 9
+        if is_late and len({one.last for one in everybody.values()}) == 1:
             break
-    newest = max((last[0] for _, last in open_ones), default=-1)
+        while cutting and is_told and until is None and time.monotonic() >= next_cut:
+            next_cut += cutting * 2 * luck.random()
+            place = luck.choice(list(everybody))
+            if everybody[place].last >= 0:
+                tally.cut += 1
+                connect(leave(place))
+    newest = max((one.last for one in everybody.values()), default=-1)
+    behind = sum(one.last != newest for one in everybody.values())
+    for one in (*silent, *(each.socket for each in everybody.values())):
+        one.close()
     ordered = sorted(tally.latencies)
     used = resource.getrusage(resource.RUSAGE_SELF)
 
@@ -131,7 +147,7 @@ async def stream(port: int, count: int, reconnect: float, stalled: int) -> dict[
 
     return {
         "received": len(ordered), "gaps": tally.gaps, "doubled": tally.doubled, "cut": tally.cut,
-        "refused": tally.refused, "behind": sum(last[0] != newest for _, last in open_ones),
+        "refused": tally.refused, "behind": behind,
         "newest": newest, "p50": at(0.5), "p99": at(0.99), "max": at(1.0),
         "cpu": used.ru_utime + used.ru_stime,
     }  # fmt: skip
@@ -190,7 +206,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     what, port, *more = sys.argv[1:]
     if what == "stream":
-        told = asyncio.run(stream(int(port), int(more[0]), float(more[1]), int(more[2])))
+        told = stream(int(port), int(more[0]), float(more[1]), int(more[2]))
     else:
         told = asyncio.run(rest(int(port), int(more[0]), float(more[1]), more[2]))
     print(json.dumps(told), flush=True)
