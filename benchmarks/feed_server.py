@@ -29,7 +29,7 @@ from index.feed.app import open_store
 from index.feed.assembly import assemble
 from index.feed.gate import Rules
 from index.feed.quota import Quota
-from index.feed.server import serving
+from index.feed.server import serving, settle_memory
 from tests import fixing_records as made
 
 RECORD = "v1/fixings/TKR-one-OUT/NYC/2026-11-10/r0.json"
@@ -132,6 +132,7 @@ def plain_http(folder: Path) -> None:
 
 async def serve(name: str, folder: Path) -> None:
     async with serving(CONTENDERS[name](folder)) as port:
+        settle_memory()
         print(port, flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -206,6 +207,17 @@ def run(
                 os.waitpid(child, 0)
 
 
+def settle_memory() -> None:
+    """Take what a started server holds out of Python's search for garbage.
+
+    Modules and records live as long as the process. Looking through them took 30 ms and came in
+    the middle of a fan-out; what a request leaves behind is found without them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)
+
+
 def _raise_file_limit() -> None:
     """Allow as many open files as the system lets us: each subscriber is one."""
     with contextlib.suppress(ImportError, ValueError, OSError):
@@ -225,6 +237,7 @@ def _one(
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, stop.set)
         async with serving(make(), host, port, tls=tls, is_shared=is_shared) as bound:
+            settle_memory()
             told(bound)
             beside = asyncio.ensure_future(also()) if also is not None else None
             await stop.wait()
