@@ -57,7 +57,7 @@ run: $(VENV)/.run  ## publish every index of the bundled history, offline (ARGS=
 	@$(BIN)/spotfix run $(ARGS)
 
 test: lint  ## lint, types and all tests but the campaigns
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check
