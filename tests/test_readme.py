@@ -24,6 +24,8 @@ PAGES = [
     "methodology/IOSCO.md",
     "methodology/instruments/README.md",
     "data/README.md",
+    "docs/FEED.md",
+    "deploy/README.md",
 ]
 
 
