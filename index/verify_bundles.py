@@ -15,7 +15,6 @@ from typing import Any
 from index.audit import verify_offline
 from index.known_heads import Known
 from index.publication.keys import ED25519, PublicKey
-from index.shelves import Folder
 from index.verifying import Findings, Trust, signed_by
 from methodology.errors import SpotfixError
 
@@ -46,15 +45,14 @@ def check_bundle(path: Path, trust: Trust, known: Known | None, found: Findings)
         known: a head of the log that was seen before.
         found: takes what does not hold.
     """
-    if path.is_dir():
-        shelf = Folder(path)
-        files = {name: shelf.read(name) or b"" for name in shelf.names() or []}
-    else:
-        try:
-            files = verify_offline.files_of(str(path))
-        except tarfile.TarError as error:
-            found.add(str(path), f"is no whole tar file: {error}")
-            return
+    try:
+        files = verify_offline.files_of(str(path))
+    except tarfile.TarError as error:
+        found.add(str(path), f"is no whole tar file: {error}")
+        return
+    except (OSError, ValueError) as error:
+        found.add(str(path), f"cannot be read: {error}")
+        return
     check_files(files, trust, known, found)
 
 
@@ -69,14 +67,16 @@ def check_files(
             "signed by keys this bundle names itself; anybody can make such a bundle: pin them "
             "with --trusted-key"
         )
-    # What a key is for is not in its PEM: each pinned key may be either.
+    # What a key is for is not in its PEM: each pinned key may be either, and none of them both, or
+    # whoever has the log's key alone could sign records as well.
     keys = [_Key(f"fixing-{key.id.partition('-')[2]}", key) for key in pinned]
     logs = [_Key(f"log-{key.id.partition('-')[2]}", key) for key in pinned]
     tried: list[tuple[_Key | None, Any]] = []
     script: Any = verify_offline
     signers: list[_Key | None] = [one for one in logs if _signs_log(files, one)]
     for log_key in signers or [None]:
-        audit = script.Audit(files, keys, log_key)
+        others = [one for one in keys if log_key is None or one.raw != log_key.raw]
+        audit = script.Audit(files, others, log_key)
         audit.run((known.head.size, known.head.root.hex()) if known else (0, ""))
         tried.append((log_key, audit))
     log_key, audit = min(tried, key=lambda one: len(one[1].wrong))
@@ -85,6 +85,7 @@ def check_files(
     if log_key is None:
         found.add("checkpoint", "no key at hand signed it as the log's")
     found.counts.update(audit.done)
+    found.warnings += audit.warned
 
 
 def _signs_log(files: dict[str, bytes], key: _Key) -> bool:

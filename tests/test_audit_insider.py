@@ -207,14 +207,15 @@ DAYS = ["2.8600"] * 4 + ["2.8900"] * 4
 def settled(**changes: Any) -> vo.Audit:
     audit = vo.Audit({}, [], None)
     for seq, value in enumerate(DAYS):
-        audit.leaves[seq], audit.records[seq] = b"%d" % seq, {"value": value}
+        fixing = {"type": "fixing", "index_id": "A", "ref_date": f"d{seq}", "value": value}
+        audit.leaves[seq], audit.records[seq] = b"%d" % seq, fixing
     inputs: list[dict[str, Any]] = [
         {"date": f"d{n}", "seq": n, "digest": digest(b"%d" % n), "value": v, "state": "COUNTED"}
         for n, v in enumerate(DAYS)
     ]
     inputs.append({"date": "d8", "seq": None, "digest": None, "value": None, "state": "NO_FIX"})
     record = {
-        "inputs": inputs, "count": 8, "sum": "23.0000", "tick": "0.01", "value": "2.88", **changes
+        "seq": 99, "index_id": "A", "inputs": inputs, "count": 8, "sum": "23.0000", "tick": "0.01", "value": "2.88", **changes
     }  # fmt: skip
     audit.guard("settlement", audit.check_settlement, record)
     return audit

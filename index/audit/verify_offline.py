@@ -7,20 +7,17 @@ Get the keys, and a head of the log that you noted earlier, from elsewhere than 
 forges a bundle also forges the keys inside it. Shown, in this order:
   1 bytes       every file is the one contents.json lists, every body has the digest in its name
   2 signatures  every published record was signed by a key you gave (Ed25519, RFC 8032)
-  3 log         every record is in the log below the signed checkpoint (RFC 6962), and the head you
-                know is a beginning of that log
+  3 log         every record is in the signed log (RFC 6962), and the head you know begins that log
   4 records     canonical, each fixing once, revisions in a chain, inputs committed to beforehand
   5 arithmetic  each value is made again from what it cites; "7.4" is a clause of the rulebook,
                 spotfix's methodology/README.md. Integers and exact fractions only: no float.
 What is not made again is named and counted. Exit code 0: all good. 20: a difference, and the first
-line says what and where. 2: usage.
-"""
-
+line says what and where. 2: usage."""
 # fmt: off
-# ruff: noqa: E401, E501, I001, D101, D102, D103, UP031, SIM905, C420 -- one sitting, Python 3.8
+# ruff: noqa: E401, E501, E701, I001, D101, D102, D103, UP031, SIM905, C420 -- one sitting, Python 3.8
 from __future__ import annotations
 
-import argparse, base64, datetime, decimal, hashlib, json, math, os, pathlib, sys, tarfile
+import argparse, base64, datetime, decimal, hashlib, json, math, os, pathlib, re, sys, tarfile
 from collections import Counter
 from fractions import Fraction
 from typing import Any
@@ -29,6 +26,7 @@ DETERMINED = ("FULL", "REDUCED", "CARRIED_INPUT")  # levels with a value of the 
 FAMILIES, VERSIONS = ("TKR", "GPR", "TKX", "TEX", "SPK", "USE", "QAX"), ("1.0.0", "1.1.0")
 SIGNED = "fixing settlement notice erratum complaint cessation methodology key calendar restatement".split()
 COMMITTED = "index_id session ref_date input_digest methodology_digest definition_digest manifest".split()
+EVERYONES = "44ca4bc3911699e6 2f714114c9c2911f af854f8fc4f94796 bfc9c9d0af7b7fbb".split()  # keys whose private half is known
 BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 NOT_HERE = ("the steps from quotes to cited prices (chapters 2, 4, 6, 8), chained levels (8.3), "
             "spend and tokens behind TEX (13.7): taken as cited")
@@ -37,7 +35,6 @@ NOT_HERE = ("the steps from quotes to cited prices (chapters 2, 4, 6, 8), chaine
 # point is held as (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z, so that adding needs no division.
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
-
 def add(p: Any, q: Any) -> Any:  # Return the sum of two points; right for p = q too.
     a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
     c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
@@ -47,7 +44,6 @@ def pack(p: Any) -> bytes:  # Return the one form of a point: y in 32 bytes, the
     inverse = pow(p[2], P - 2, P)
     x, y = p[0] * inverse % P, p[1] * inverse % P
     return bytes((y | (x & 1) << 255).to_bytes(32, "little"))
-
 def unpack(raw: bytes) -> Any:  # Return the point of 32 bytes. ValueError: they are not the one form of a point.
     y, sign = int.from_bytes(raw, "little") & (2**255 - 1), raw[31] >> 7
     u, v = (y * y - 1) % P, (D * y * y + 1) % P
@@ -55,18 +51,15 @@ def unpack(raw: bytes) -> Any:  # Return the point of 32 bytes. ValueError: they
     if (v * x * x - u) % P:
         x = x * pow(2, (P - 1) // 4, P) % P            # the square root of -1
     x = P - x if x & 1 != sign else x
-    if len(raw) != 32 or (v * x * x - u) % P or pack((x, y, 1, x * y)) != raw:
-        raise ValueError("is not a point of the curve in its one form")
+    if len(raw) != 32 or (v * x * x - u) % P or pack((x, y, 1, x * y)) != raw: raise ValueError("is not a point of the curve in its one form")
     return x, y, 1, x * y % P
-
 def prepare(point: Any) -> Any:  # Return i * 16^j * point in row j, place i, so that any product is 64 additions.
-    rows = []
+    rows: Any = []
     for _ in range(64):
         row = [(0, 1, 1, 0)]
         for _ in range(16):
             row.append(add(row[-1], point))
-        rows.append(row)
-        point = row[16]
+        rows, point = [*rows, row], row[16]
     return rows
 def times(rows: Any, factor: int) -> Any:  # Return factor * point, 0 <= factor < 2^256, from its prepared rows.
     total = rows[0][0]
@@ -84,27 +77,19 @@ class Key:  # One Ed25519 public key from a PEM file. ValueError: it is none tha
         self.raw, self.id = der[12:], purpose + "-" + hashlib.sha256(der[12:]).hexdigest()[:16]
         x, y, z, t = unpack(self.raw)
         self.minus = prepare((P - x, y, z, P - t))
-        if times(self.minus, 8)[0] == 0:
-            raise ValueError("is a point of small order: any message would have a signature")
-
+        if times(self.minus, 8)[0] == 0: raise ValueError("is a point of small order: any message would have a signature")
     def signed(self, message: bytes, signature: bytes) -> bool:  # s * B = R + k * A? Only one s and R fit.
         s = int.from_bytes(signature[32:], "little")
         k = int.from_bytes(hashlib.sha512(signature[:32] + self.raw + message).digest(), "little") % L
         return len(signature) == 64 and s < L and pack(add(times(BASE, s), times(self.minus, k))) == signature[:32]
 
 # --- The log (RFC 6962, 2.1): a tree of hashes; the left half is the largest power of two --------
-def leaf_hash(leaf: bytes) -> bytes:  # Return the hash of one leaf.
-    return hashlib.sha256(b"\x00" + leaf).digest()
-def node(left: bytes, right: bytes) -> bytes:  # Return the hash of two halves.
-    return hashlib.sha256(b"\x01" + left + right).digest()
-def half_of(size: int) -> int:  # Return the largest power of two below size.
-    return 1 << ((size - 1).bit_length() - 1)
+def leaf_hash(leaf: bytes) -> bytes: return hashlib.sha256(b"\x00" + leaf).digest()
+def node(left: bytes, right: bytes) -> bytes: return hashlib.sha256(b"\x01" + left + right).digest()
+def half_of(size: int) -> int: return 1 << ((size - 1).bit_length() - 1)  # the largest power of two below
 def root_of(leaves: list[bytes]) -> bytes:  # Return the root over leaf hashes.
-    if len(leaves) < 2:
-        return leaves[0] if leaves else hashlib.sha256(b"").digest()
-    half = half_of(len(leaves))
-    return node(root_of(leaves[:half]), root_of(leaves[half:]))
-
+    if len(leaves) < 2: return leaves[0] if leaves else hashlib.sha256(b"").digest()
+    return node(root_of(leaves[:half_of(len(leaves))]), root_of(leaves[half_of(len(leaves)):]))
 def root_from(leaf: bytes, place: int, size: int, path: list[bytes]) -> bytes:
     if size == 1 or not path:  # path: siblings, the nearest first
         return leaf if size == 1 and not path else b""
@@ -124,36 +109,46 @@ def roots_from(old: int, new: int, old_root: bytes, path: list[bytes], whole: bo
     return [node(path[-1], a), node(path[-1], b)]
 
 # --- Text and numbers ---------------------------------------------------------------------------
-def sha(body: bytes) -> str:  # Return SHA-256 in hex.
-    return hashlib.sha256(body).hexdigest()
-def b64(text: str) -> bytes:  # Return the bytes of base64.
-    return base64.b64decode(text, validate=True)
-
+def sha(body: bytes) -> str: return hashlib.sha256(body).hexdigest()
+def b64(text: str) -> bytes: return base64.b64decode(text, validate=True)
 def shown(value: Fraction | int, places: int) -> str:  # Half up: floor(value + 1/2) (3.2).
     units = math.floor(value * 10**places + Fraction(1, 2))
     digits = str(abs(units)).rjust(places + 1, "0")
     cut = len(digits) - places
     return ("-" if units < 0 else "") + digits[:cut] + ("." + digits[cut:] if places else "")
+def exact(text: Any) -> Fraction:  # Return the number of decimal text in its one spelling, or of an integer.
+    if type(text) is not int and not (type(text) is str and re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", text)):
+        raise ValueError("%.99r is not decimal text in its one spelling" % (text,))
+    return Fraction(text)
 def units_of(text: str) -> int:  # Return decimal text in units of its last place.
-    return int(text.replace(".", ""))
-
+    return int(exact(text) * 10 ** len(text.partition(".")[2]))
+def by(rows: Any, name: str, value: str) -> Any:  # Return a value of each row by its name, each name once.
+    found = {x[name]: x[value] for x in rows}
+    if len(found) != len(rows): raise ValueError("%s twice: %.200s" % (name, sorted(Counter(x[name] for x in rows).items(), key=lambda x: -x[1])[:1]))
+    return found
 def canonical(value: Any) -> str:  # Return JSON in its one form (RFC 8785): keys in UTF-16 order, no blanks, no float.
     if isinstance(value, dict):
         keys = sorted(value, key=lambda k: str(k).encode("utf-16-be"))
         return "{" + ",".join(canonical(k) + ":" + canonical(value[k]) for k in keys) + "}"
     if isinstance(value, list):
         return "[" + ",".join(canonical(one) for one in value) + "]"
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) >= 2**53):
-        raise ValueError("holds the number %r, which no record may" % value)
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) >= 2**53): raise ValueError("holds the number %r, which no record may" % value)
     return json.dumps(value, ensure_ascii=False)
+def read(text: bytes) -> Any:  # Return what canonical JSON holds: no name twice, so that all readers see the same.
+    value = json.loads(text)
+    if canonical(value).encode() != text: raise ValueError("is not canonical JSON")
+    return value
+def lines_in(body: bytes) -> list[bytes]:  # Return the lines of a body; each one is ended.
+    if not body.endswith(b"\n"[:len(body)]): raise ValueError("its last line is not ended")
+    return body.split(b"\n")[:-1]
 
 # --- A rate from its panel (chapters 5 and 7) ---------------------------------------------------
 def weights_anew(volumes: dict[str, Any], rank: str, is_largest: bool) -> dict[str, int]:
     """Return the published weights of groups, in units of 1e-8, from their volumes (chapter 5)."""
-    known, one = sorted(int(v) for v in volumes.values() if v is not None), {g: 1 for g in volumes}
+    known, one = sorted(int(exact(v)) for v in volumes.values() if v is not None), {g: 1 for g in volumes}
     if rank != "V4":  # V4 knows no volumes; else an unknown one is the 25th percentile (5.1)
         filler = known[-(-len(known) // 4) - 1]
-        one = {g: filler if v is None else int(v) for g, v in volumes.items()}
+        one = {g: filler if v is None else int(exact(v)) for g, v in volumes.items()}
     size = {g: math.isqrt(v * 10**12) if rank in ("V2", "V3") else v for g, v in one.items()}  # 5.2
     many, top = sum(1 for v in size.values() if v), set()  # type: tuple[int, set[str]]
     cap = Fraction(1, 20) if is_largest else max(Fraction(8, 100), Fraction(12, 10 * many))  # 5.3
@@ -168,7 +163,6 @@ def weights_anew(volumes: dict[str, Any], rank: str, is_largest: bool) -> dict[s
     units = {g: math.floor(share * 10**8) for g, share in shares.items()}
     order = sorted(size, key=lambda g: (units[g] - shares[g] * 10**8, g))  # largest remainders, 5.4
     return {g: units[g] + (g in order[:10**8 - sum(units.values())]) for g in units}
-
 def kept_at(weights: list[int], share: Fraction) -> list[int]:
     # Kept weights of a weighted quantile (7.4, 7.6): the first member whose cumulative weight exceeds
     # the share keeps 2; where it is the share, give or take the rounding, that and the next keep 1.
@@ -180,7 +174,6 @@ def kept_at(weights: list[int], share: Fraction) -> list[int]:
         if below > whole * share or place == last:
             break
     return [2 * (i == place) for i in range(last + 1)]
-
 def rate_of(panel: list[Any], estimator: str) -> tuple[Fraction, list[int]]:
     """Return the exact rate, sum(p * k) / sum(k), and k; panel: (price in nano, group, weight)."""
     weights, k, below = [m[2] for m in panel], [], 0
@@ -194,7 +187,6 @@ def rate_of(panel: list[Any], estimator: str) -> tuple[Fraction, list[int]]:
     return mean_of(panel, k), k
 def mean_of(panel: list[Any], k: list[int]) -> Fraction:  # Return sum(p * k) / sum(k) in units of currency.
     return Fraction(sum(m[0] * one for m, one in zip(panel, k)), sum(k) * 10**9)
-
 def grade_of(r: Any, counted: Any, weight: Fraction) -> tuple[dict[str, str], str]:  # 12.1 to 12.3
     weights, score = [x["weight_e8"] for x in counted], {"E1": 100, "E2": 95, "E3": 75, "E4": 40}
     with decimal.localcontext() as context:  # ln in millionths, half to even (6.4)
@@ -203,7 +195,7 @@ def grade_of(r: Any, counted: Any, weight: Fraction) -> tuple[dict[str, str], st
                      for name in ("p25", "p75"))
     parts = {
         "effective_n": Fraction(sum(weights) ** 2, 8 * sum(w * w for w in weights)),
-        "weight": weight, "fresh": Fraction(r["fresh_share"]),
+        "weight": weight, "fresh": exact(r["fresh_share"]),
         "evidence": Fraction(sum(score.get(x["tier"], 0) * x["weight_e8"] for x in counted), 100 * sum(weights)),
         "spread": max(Fraction(1, 10), 1 - Fraction(high - low, 1200000)),
         "concentration": 1 - max(Fraction(0), Fraction(max(weights), 10**8) - Fraction(8, 100)) / Fraction(3, 10),
@@ -224,12 +216,13 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         self.leaves: dict[int, bytes] = {}
         self.records, self.fixings = {}, {}  # type: dict[int, Any], dict[Any, Any]  # by seq; by name and revision
         self.done, self.proven, self.signed = Counter(), set(), set()  # type: Counter[str], set[int], set[int]
+        self.ends: dict[str, int] = {}  # from this record on a key's signatures count no more
         self.skipped: dict[str, list[str]] = {"not made again: " + NOT_HERE: []}
-    def say(self, what: str) -> None:  # Note a difference here.
-        self.wrong.append({"where": self.at, "what": what})
+        self.warned = ["anybody could have signed this: everyone has the private part of " + k.id
+                       for k in (*keys, log_key) if k and k.id[-16:] in EVERYONES]
+    def say(self, what: str) -> None: self.wrong.append({"where": self.at, "what": what})
     def same(self, name: str, said: Any, found: Any) -> None:  # Said is to be what was found.
-        if said != found:
-            self.say("%s: it says %.300s, found %.300s" % (name, said, found))
+        if said != found: self.say("%s: it says %.300s, found %.300s" % (name, said, found))
     def guard(self, at: str, check: Any, *args: Any) -> None:  # What is unreadable differs, too.
         self.at = at
         try:
@@ -238,15 +231,10 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
             told = "%s is needed and not here" if isinstance(error, KeyError) else "cannot be read: %s"
             self.say(told % error)
     def each(self, name: str, check: Any) -> None:  # Run a check on each line of a file.
-        def one(line: bytes) -> None:
-            value = json.loads(line)
-            if canonical(value).encode() != line:
-                raise ValueError("not canonical JSON")
-            check(value)
         lines = self.files.get(name, b"no such file").split(b"\n")
         self.guard(name, self.same, "end of the file", lines.pop(), b"")
         for number, line in enumerate(lines, 1):
-            self.guard("%s line %d" % (name, number), one, line)
+            self.guard("%s line %d" % (name, number), lambda text: check(read(text)), line)
     def name_of(self, r: Any) -> str:  # Return what messages call a record.
         parts = [str(r[k]) for k in ("type", "index_id", "session", "ref_date", "revision") if r.get(k) is not None]
         return "record %s (%s)" % (r.get("seq"), " ".join(parts))
@@ -268,25 +256,26 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         self.guard("contents.json", self.check_contents)
     def check_contents(self) -> None:  # Check every file against contents.json, and that against its signature.
         body = self.files["contents.json"]
-        said = json.loads(body)
-        self.same("its text", canonical(said).encode() + b"\n" == body, True)
+        said = read(body[:-1])
+        self.same("last byte of its text", body[-1:], b"\n")
         sig = self.files.get("contents.json.sig", b"")
         if not any(key.signed(body, sig) for key in self.keys.values()):
             self.say("has no signature that holds: nobody vouches that no record is left out")
         found = {k: sha(v) for k, v in self.files.items() if k[:13] != "contents.json"}
         for name in sorted({*found, *said["files"]}):
-            if said["files"].get(name) != found.get(name):
-                self.say("%s is not the file it lists" % name)
+            if said["files"].get(name) != found.get(name): self.say("%s is not the file it lists" % name)
     def take_record(self, line: Any) -> None:  # Take in one leaf: canonical, in its place, each fixing once.
         leaf, seq = line["leaf"].encode(), line["seq"]
-        r = json.loads(leaf)
-        self.same("record %s is canonical JSON" % seq, canonical(r).encode() == leaf, True)
+        r = read(leaf)
         self.same("seq", r["seq"], seq)
         self.same("record %s stands after those before it" % seq, seq > max(self.records, default=-1), True)
         if r["type"] == "fixing":
             key = (r["index_id"], r["session"], r["ref_date"], r["revision"])
             self.same("%s was published before" % self.name_of(r), key in self.fixings, False)
             self.fixings[key] = r
+        if r["type"] == "key" and (r["action"] == "REVOKE" or r["replaces"]):
+            old, end = (r["replaces"], max(seq, r["effective_seq"])) if r["replaces"] else (r["key_id"], r["effective_seq"])
+            self.ends[old] = min(end, self.ends.get(old, end))
         self.leaves[seq], self.records[seq] = leaf, r
     def check_signature(self, line: Any) -> None:  # Check one signature over the exact bytes of a record.
         seq, key = line["seq"], self.keys.get(line["key_id"])
@@ -294,18 +283,22 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
             self.say("record %s is signed by %s, which you did not give" % (seq, line["key_id"]))
         elif not key.signed(self.leaves[seq], b64(line["signature"])):
             self.say("is no signature of record %s by %s" % (seq, key.id))
+        elif seq >= self.ends.get(key.id, seq + 1):
+            self.say("record %s is signed by %s, replaced or revoked from record %s on" % (seq, key.id, self.ends[key.id]))
         else:
             self.signed.add(seq)
             self.done["signatures of records"] += 1
     def check_checkpoint(self) -> None:
         """Read the signed note: origin, size, root, a blank line, signatures (C2SP signed-note)."""
         head, _, tail = self.files["checkpoint"].decode().partition("\n\n")
-        self.origin, size, root = head.split("\n")[:3]
+        self.origin, size, root = head.split("\n")
         self.size, self.root = int(size), b64(root)
+        self.same("size and root", [size, root], [str(self.size), base64.b64encode(self.root).decode()])
         self.same("log_origin", {r["log_origin"] for r in self.records.values()}, {self.origin})
         if self.log_key is None:
             self.skipped["the checkpoint's signature: no --log-key was given"] = []
             return
+        self.same("the log's key signs records too", self.log_key.raw in [key.raw for key in self.keys.values()], False)
         mark = hashlib.sha256(self.origin.encode() + b"\n\x01" + self.log_key.raw).digest()[:4]
         blobs = [b64(x[2]) for x in (t.split(" ") for t in tail.split("\n")) if x[:2] == ["\u2014", self.origin]]
         if not any(b[:4] == mark and self.log_key.signed((head + "\n").encode(), b[4:]) for b in blobs):
@@ -325,10 +318,9 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         self.same("digest of " + name, sha(self.files[name]), digest.split(":")[-1])
         return self.files[name]
     def check_rules(self, r: Any) -> None:  # A listing of digests, and the texts it is of.
-        rules = json.loads(self.body("rules", r["artefact"]["sha256"]))
+        rules = read(self.body("rules", r["artefact"]["sha256"])[:-1])
         self.same("methodology_digest", r["methodology_digest"], "sha256:" + sha(rules["frozen"].encode()))
-        for path, text in rules.get("files", {}).items():
-            self.same("%s is in the listing" % path, sha(text.encode()) + "  " + path + "\n" in rules["frozen"], True)
+        for path, text in rules.get("files", {}).items(): self.same("%s is in the listing" % path, sha(text.encode()) + "  " + path + "\n" in rules["frozen"], True)
     def check_fixing(self, r: Any) -> None:  # Fields, chain of revisions, commitment, value.
         value, level, family = r["value"], r["waterfall"], r["index_id"].split("-")[0]
         self.same("schema", r["schema"], "fixing/1.0")
@@ -340,21 +332,21 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         self.same("supersedes", r["supersedes"], digest)
         self.same("revision", r["revision"] > 0, digest is not None)
         if r["change_pct"] is not None:  # rounded by magnitude
-            change = 100 * Fraction(value) / Fraction(r["prev_value"]) - 100
+            change = 100 * exact(value) / exact(r["prev_value"]) - 100
             text = shown(abs(change), 4)
-            self.same("change_pct", Fraction(r["change_pct"]), Fraction(text) * (-1 if change < 0 else 1))
-        eligible = (r["label"] == "settlement" and value is not None and r["revision"] > 0 and r["grade"] in "AB"
-                    and level in DETERMINED and "BOOTSTRAP_VINTAGE" not in r["flags"])  # 11.3
+            self.same("change_pct", exact(r["change_pct"]), Fraction(text) * (-1 if change < 0 else 1))
+        eligible = (r["label"] == "settlement" and value is not None and r["revision"] > 0 and r["grade"] in ("A", "B")
+                    and level in DETERMINED and "BOOTSTRAP_VINTAGE" not in r["flags"] and r["published_at"][:19] <= r["final_at"][:19])  # 11.3
         self.same("settlement_eligible", r["settlement_eligible"], eligible)
         inputs = self.check_commitment(r)
         listing = [m for s, m in sorted(self.records.items()) if m["type"] == "methodology" and s < r["seq"]][-1]
-        rules = json.loads(self.body("rules", listing["artefact"]["sha256"]))["frozen"]
+        rules = read(self.body("rules", listing["artefact"]["sha256"])[:-1])["frozen"]
         for name in ("methodology_digest", "definition_digest"):
             self.same(name + " is of a rule in force", r[name].split(":")[1] in rules, True)
-        state, basket = (json.loads(self.body(kind, digest)) for kind, digest in (
+        state, basket = (read(self.body(kind, digest)[:-1]) for kind, digest in (
             ("panel_state", r["panel_state"]["sha256"]), ("basket", r["basket_digest"])))
-        rows = [json.loads(x) for x in self.body("contributions", r["contributions"]["sha256"]).splitlines()]
-        stopped = [i for i in self.records.values() if i.get("kind") == "ENGINE_DIFFERENCE" and r["revision"] == 0]
+        rows = [read(x) for x in lines_in(self.body("contributions", r["contributions"]["sha256"]))]
+        stopped = [i for i in self.records.values() if (i["type"], i.get("kind")) == ("incident", "ENGINE_DIFFERENCE") and r["revision"] == 0]
         why = ("known to be wrong, its final was stopped (22.3)" if any(
                all(i[k] == r[k] for k in COMMITTED[:3]) for i in stopped) else "moved with a parent whose days are not cited (10.4)" if level == "MODEL" else
                "a regression over 13 months (19.6)" if family == "QAX" and value else
@@ -373,21 +365,20 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
     def check_commitment(self, r: Any) -> list[Any]:  # Inputs, named by a record before (11.6).
         commit = self.records.get(r["commit_seq"], {})
         self.same("commit_seq is of a commitment before it", commit.get("type") == "commitment" and commit["seq"] < r["seq"], True)
-        for name in COMMITTED:
-            self.same(name + ", as committed", r[name], commit[name])
+        for name in COMMITTED: self.same(name + ", as committed", r[name], commit[name])
         self.same("basket_digest, as committed", r["basket_digest"], commit["basket_digest"] or r["basket_digest"])
-        body = self.body("inputs", commit["inputs"]["sha256"])
-        lines = body.splitlines()
+        lines = lines_in(self.body("inputs", commit["inputs"]["sha256"]))
         self.same("input_digest", r["input_digest"], "sha256:" + root_of([leaf_hash(x) for x in lines]).hex())
         self.same("input_count", r["input_count"], len(lines))
         seen = any(w["type"] == "witness" and commit["seq"] < w["size"] <= w["seq"] < r["seq"] for w in self.records.values())
         self.same("flagged as unwitnessed, or witnessed", seen or "COMMIT_UNWITNESSED" in r["flags"], True)
-        return [json.loads(x) for x in lines]
+        return [read(x) for x in lines]
     def rate(self, r: Any, rows: Any, basket: Any, state: Any, inputs: Any) -> str | None:
         """Return a rate's value from its panel; check weights, kept weights, band, CNY, grade."""
         places, level = r["decimals"], r["waterfall"]
         counted = [x for x in rows if x["status"] in ("OBSERVED", "HELD")]
-        frozen = {m["group"]: units_of(m["weight"]) for m in basket.get("members", ())}
+        frozen = {g: units_of(w) for g, w in by(basket.get("members", ()), "group", "weight").items()}
+        prices = by(rows, "group", "price_nano")
         weight = Fraction(sum(frozen.get(x["group"], 0) for x in counted), 10**8)
         self.same("n_used", r["n_used"], len(counted))
         self.same("weight_share", r["weight_share"], shown(weight, 8))
@@ -396,7 +387,11 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
             self.same("level %s: enough groups and weight" % level, level in DETERMINED, enough)
         if level not in DETERMINED:
             return shown(Fraction(state["value"], 10**places), places) if level == "CARRY" else None
-        volumes, is_largest = {m["group"]: m["volume"] for m in basket["members"]}, basket["estimator"] == "trimmed_mean_40"
+        volumes, is_largest = by(basket["members"], "group", "volume"), len(frozen) >= 25
+        self.same("estimator of a panel of %d (7.1)" % len(frozen), basket["estimator"],
+                  "trimmed_mean_40" if is_largest else "trimmed_mean_25" if len(frozen) > 9 else "weighted_median")
+        self.same("prices in nano above 0", [p for p in prices.values() if p is not None and not (type(p) is int and p > 0)], [])
+        self.same("counted without weight", [x["group"] for x in counted if frozen.get(x["group"]) and not x["weight_e8"]], [])
         self.same("weights of the basket", frozen, weights_anew(volumes, basket["volume_rank"], is_largest))
         panel = sorted((x["price_nano"], x["group"], x["weight_e8"], x["kept"]) for x in rows if x["price_nano"] and x["weight_e8"])
         anew = weights_anew({m[1]: volumes[m[1]] for m in panel}, basket["volume_rank"], is_largest)
@@ -408,36 +403,34 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
             price = x["quoted_nano"] if x["status"] == "OBSERVED" else state["groups"][x["group"]]["used"]
             self.same("price of %s is among the inputs" % x["group"], x["quoted_nano"] in stated, True)
             self.same("price of %s" % x["group"], x["price_nano"], price)
-        for other in r["alt"]:  # 9.4: the exact rate times the published rate, rounded once
-            self.same("value in " + other["currency"], other["value"], shown(value * Fraction(other["fx_rate"]), places))
-        for name, share in (("p1", 1), ("p25", 25), ("p50", 50), ("p75", 75), ("p99", 99)):
-            self.same(name, r[name], shown(mean_of(panel, kept_at([m[2] for m in panel], Fraction(share, 100))), places))
+        for other in r["alt"]: self.same("value in " + other["currency"], other["value"], shown(value * exact(other["fx_rate"]), places))  # 9.4: exact rates, rounded once
+        for name, share in (("p1", 1), ("p25", 25), ("p50", 50), ("p75", 75), ("p99", 99)): self.same(name, r[name], shown(mean_of(panel, kept_at([m[2] for m in panel], Fraction(share, 100))), places))
         band = [rate_of(panel[:i] + panel[i + 1:], basket["estimator"])[0] for i in range(len(panel))] if panel[1:] else []
         self.same("loo_low, loo_high", [r["loo_low"], r["loo_high"]], [shown(v, places) for v in (min(band), max(band))])
         self.same("grade", (r["grade_components"], r["grade"]), grade_of(r, counted, weight))
         return shown(value, places)
     def tkx(self, r: Any, rows: Any, basket: Any, state: Any, _: Any) -> str:  # By the divisor (13.3).
-        held = {c["model"]: int(c["quantity_e12"]) for c in basket["constituents"]}
-        prices = {c["model"]: int(c["link_price_nano"]) for c in basket["constituents"]}
+        held = {m: exact(q) for m, q in by(basket["constituents"], "model", "quantity_e12").items()}
+        prices = {m: exact(p) for m, p in by(basket["constituents"], "model", "link_price_nano").items()}
         if not basket["linked_on"] == r["ref_date"] != r["base_date"]:  # else the lines are of the old basket
-            prices = {x["model"]: x["price_nano"] for x in rows}
-            self.same("quantities", {x["model"]: int(x["quantity_e12"]) for x in rows}, held)
+            prices = by(rows, "model", "price_nano")
+            self.same("quantities", {m: exact(q) for m, q in by(rows, "model", "quantity_e12").items()}, held)
             self.same("prices observed", *([x[k] for x in rows if x["status"] == "OBSERVED"] for k in ("price_nano", "quoted_nano")))
         self.same("prices in the state", state["used"], prices)
         worth = Fraction(sum(held[m] * prices[m] for m in held), 10**21)
-        return shown(worth / Fraction(int(basket["divisor_e15"]), 10**15), r["decimals"])
+        return shown(worth / exact(basket["divisor_e15"]) * 10**15, r["decimals"])
     def tex(self, r: Any, _rows: Any, _basket: Any, state: Any, _: Any) -> str:  # Spend by tokens (13.7).
-        return shown(Fraction(int(state["spend_nano"]), int(state["tokens"]) * 10**9), r["decimals"])
+        return shown(exact(state["spend_nano"]) / exact(state["tokens"]) / 10**9, r["decimals"])
     def spk(self, r: Any, rows: Any, basket: Any, _state: Any, _: Any) -> str:  # Less GPU-hours (18.2).
         line, (gpu, token) = basket["heat_rate"], sorted(rows, key=lambda x: bool(x["meter"] != "GPU_H"))
         parts = {"IN": (1, 0), "OUT": (0, 1), "BLD": (3, 1)}[token["meter"]]
         speeds = [line[side + "_tokens_per_second"] or 1 for side in ("in", "out")]
         hours = [Fraction(shown(Fraction(line["gpus"] * 10**6, 3600) / Fraction(s), 6)) for s in speeds]
         heat = Fraction(shown((hours[0] * parts[0] + hours[1] * parts[1]) / sum(parts), 6))
-        self.same("quantities", [int(token["quantity_e12"]), int(gpu["quantity_e12"])], [10**12, -heat * 10**12])
+        self.same("quantities", [exact(token["quantity_e12"]), exact(gpu["quantity_e12"])], [10**12, -heat * 10**12])
         return shown(Fraction(token["price_nano"] - heat * gpu["price_nano"], 10**9), r["decimals"])
     def use(self, r: Any, rows: Any, basket: Any, _state: Any, inputs: Any) -> str:  # 20.1, 20.4
-        ends = (basket.get("volume_from"), basket.get("volume_to"), sum(int(x["quantity_e12"]) for x in rows))
+        ends = (basket.get("volume_from"), basket.get("volume_to"), sum(exact(x["quantity_e12"]) for x in rows))
         last = 1  # the last day is inside
         if "DISCLOSED" in r["flags"]:
             best = max((x for x in inputs if x["as_of"] <= r["cutoff_at"]), key=lambda x: (x["period_end"], x["as_of"]))
@@ -445,24 +438,33 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         first, end = (datetime.date.fromisoformat(str(day)) for day in ends[:2])
         return shown(Fraction(ends[2], ((end - first).days + last) * 10**12), r["decimals"])
     def check_settlement(self, r: Any) -> None:  # The mean of the days that count, to the tick (17.3).
+        by(r["inputs"], "date", "seq")
         for day in r["inputs"]:
             if day["seq"] is not None:
                 self.same("digest of " + day["date"], day["digest"], "sha256:" + sha(self.leaves[day["seq"]]))
-                self.same("value of " + day["date"], day["value"], self.records[day["seq"]]["value"])
-        values = [Fraction(day["value"]) for day in r["inputs"] if day["state"] == "COUNTED"]
-        self.same("count, sum", (r["count"], Fraction(r["sum"])), (len(values), sum(values)))
+                one = self.records[day["seq"]]
+                self.same("value of " + day["date"], day["value"], one["value"])
+                self.same("fixing of " + day["date"], ["fixing", r["index_id"], day["date"]], [one[k] for k in ("type", "index_id", "ref_date")])
+                later = [s for s, x in self.records.items() if s < r["seq"] and x.get("supersedes") == day["digest"]]
+                self.same("revisions after that of %s, before this" % day["date"], later, [])
+        values = [exact(day["value"]) for day in r["inputs"] if day["state"] == "COUNTED"]
+        self.same("count, sum", (r["count"], exact(r["sum"])), (len(values), sum(values)))
         if r["value"] is not None:
-            ticks = Fraction(shown(Fraction(sum(values), len(values)) / Fraction(r["tick"]), 0))
-            self.same("value", Fraction(r["value"]), ticks * Fraction(r["tick"]))
-
+            ticks = Fraction(shown(Fraction(sum(values), len(values)) / exact(r["tick"]), 0))
+            self.same("value", exact(r["value"]), ticks * exact(r["tick"]))
 def files_of(place: str) -> dict[str, bytes]:  # Return the files of a folder or a .tar by name.
     if not os.path.isdir(place):
         with tarfile.open(place, "r:") as tar:
-            found = {m.name: tar.extractfile(m) for m in tar if m.isfile()}
-            return {name.split("/", 1)[-1]: file.read() for name, file in found.items() if file}
-    paths = [os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names]
-    return {os.path.relpath(p, place).replace(os.sep, "/"): pathlib.Path(p).read_bytes() for p in paths}
-
+            members = [m for m in tar if not m.isdir()]
+            odd = [m.name for m in members if not m.isreg() or m.issparse()]
+            found = {m.name.split("/", 1)[-1]: tar.extractfile(m) for m in members if not odd}
+            if odd or len(found) != len(members):  # other programs would unpack other files
+                raise ValueError("%s: %s" % (place, "%s is no plain file" % odd[0] if odd else "holds a file twice"))
+            return {name: file.read() for name, file in found.items() if file}
+    paths = [pathlib.Path(folder, name) for folder, _, names in os.walk(place) for name in names]
+    odd = [str(p) for p in paths if p.is_symlink() or not p.is_file()]
+    if odd: raise ValueError("%s is no plain file" % odd[0])
+    return {p.relative_to(place).as_posix(): p.read_bytes() for p in paths}
 def main() -> int:  # Read command line and files, print what was found, return the exit code.
     parser = argparse.ArgumentParser(description="Check a spotfix audit bundle offline.")
     parser.add_argument("bundle", help="folder or .tar")
@@ -483,15 +485,13 @@ def main() -> int:  # Read command line and files, print what was found, return 
     code = 20 if audit.wrong else 0
     if given.json:
         print(json.dumps({"ok": not code, "differences": audit.wrong, "checked": audit.done,
-                          "not_checked": audit.skipped, "size": audit.size, "root": audit.root.hex()}))
+                          "not_checked": audit.skipped, "warnings": audit.warned, "size": audit.size, "root": audit.root.hex()}))
         return code
-    for one in audit.wrong:
-        print("DIFFERENCE  %(where)s: %(what)s" % one)
+    for one in audit.wrong: print("DIFFERENCE  %(where)s: %(what)s" % one)
     print("log %s, size %d, root %s" % (audit.origin, audit.size, audit.root.hex()))
-    for name, count in sorted(audit.done.items()):
-        print("%6d  %s" % (count, name))
-    for why, names in audit.skipped.items():
-        print("%s%s" % (why, " (%d): %s" % (len(names), ", ".join(names)) if names else ""))
+    for name, count in sorted(audit.done.items()): print("%6d  %s" % (count, name))
+    for why, names in audit.skipped.items(): print("%s%s" % (why, " (%d): %s" % (len(names), ", ".join(names)) if names else ""))
+    print("".join("WARNING     %s\n" % why for why in audit.warned), end="")
     print("%d differences" % len(audit.wrong) if code else "all good")
     return code
 
