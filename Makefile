@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 CODE := methodology collectors index
 # Workers beyond four would mostly import Polars; two cores are what the suite is timed on.
 WORKERS ?= auto --maxprocesses=4
+# Files of tests in memory where there is room: thousands of flushes to a disk are mostly waiting.
+ROOMY := $(shell df -Pm /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 8000 { print $$6 }')
+TEMPORARY := $(if $(ROOMY),PYTEST_DEBUG_TEMPROOT=$(ROOMY))
 KILLS ?= 200
 ROUNDS ?= 1000
 SEED ?=
@@ -57,7 +60,7 @@ run: $(VENV)/.run  ## publish every index of the bundled history, offline (ARGS=
 	@$(BIN)/spotfix run $(ARGS)
 
 test: lint  ## lint, types and all tests but the campaigns
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(TEMPORARY) $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check
