@@ -25,8 +25,8 @@ from index.publication import key_records
 from index.publication.keys import DemoSigner
 from index.publication.notes import sign_note
 from index.verifying import Findings, Trust
-from tests.auditing import GPT, H100, key
-from tests.test_audit_insider import Forger, checked, set_field
+from tests.auditing import GPT, H100, checked, key
+from tests.test_audit_insider import Forger, set_field
 
 Rows = list[dict[str, Any]]
 TEX = "TEX-ALL"

@@ -10,7 +10,7 @@ import pytest
 
 from index.publication import key_records as kr
 from index.publication.key_records import KeyHistory
-from index.publication.keys import ML_DSA_44, Signer
+from index.publication.keys import ML_DSA_44, PublicKey, Signer
 from methodology.errors import ConfigError, VerificationError
 from tests.key_world import (
     AFTER,
@@ -163,6 +163,10 @@ REFUSED: dict[str, tuple[Callable[[], list[Record]], str]] = {
         lambda: [*opening(), revoked(8, RING.root, 9), created(10, ALICE)],
         "seq 10, key officer-.*: no root is in force any more",
     ),
+    "a_first_fixing_key_of_another_kind_reaching_back_over_the_log": (
+        lambda: [*opening(), created(9, Seeded(7, "fixing", "x", ML_DSA_44))],
+        "seq 9, key fixing-.*: a key for fixing is ed25519, not ml-dsa-44",
+    ),
     "another_log": (
         lambda: [*opening(), {**created(9, ALICE), "log_origin": "example.org/two"}],
         "seq 9, key officer-.*: it is of the log 'example.org/two', not 'example.org/log'",
@@ -215,6 +219,15 @@ def test_a_record_that_contradicts_the_others_is_refused(case: str) -> None:
     make, told = REFUSED[case]
     with pytest.raises(VerificationError, match=told):
         KeyHistory.read(make(), origin=ORIGIN)
+
+
+def test_a_second_key_of_one_id_cannot_take_the_place_of_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An id has 64 bits: two officers' keys of one id can be searched for."""
+    monkeypatch.setattr(PublicKey, "id", property(lambda key: f"{key.purpose}-{key.algorithm}"))
+    with pytest.raises(VerificationError, match=r"seq 9, key officer-.*another key .* has that id"):
+        KeyHistory.read([*opening(), created(8, ALICE), created(9, Seeded(9, "officer", "eve"))])
 
 
 def test_a_refused_record_changes_nothing() -> None:

@@ -14,12 +14,14 @@ import subprocess
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from index.audit import verify_offline
 from index.publication import keyring, keys
 from index.publication.keys import ED25519, ML_DSA_44, DemoSigner, PemSigner, PublicKey, create_pem
 from index.publication.mldsa import Deterministic
@@ -149,6 +151,39 @@ def test_a_key_that_cannot_stand_in_a_note_is_refused(change: dict[str, object],
     key = PublicKey("name", "log", ED25519, bytes(32))
     with pytest.raises(ConfigError, match=word):
         replace(key, **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("y", [3, 4, 18])
+def test_a_key_has_one_spelling_though_openssl_reads_another(y: int) -> None:
+    """RFC 8032, 5.1.3: y is below the prime. The auditor's script refuses these, too."""
+    raw = (2**255 - 19 + y).to_bytes(32, "little")
+    with pytest.raises(ConfigError, match="not the one spelling"):
+        PublicKey.from_raw(raw, name="x", purpose="log")
+    assert not PublicKey("x", "log", ED25519, raw).verify(b"m", bytes(64))
+    with pytest.raises(ValueError, match="one form"):
+        verify_offline.unpack(raw)
+
+
+def test_both_verifiers_agree_where_keys_and_signatures_are_odd() -> None:
+    """A key with a part of small order, R with and without one, and s with the order added."""
+    vo: Any = verify_offline
+    torsion = vo.unpack(next(one for one in sorted(keys.SMALL_ORDER) if one[1] == 0xE8))
+    raw = vo.pack(vo.add(vo.times(vo.BASE, 7), torsion))
+    public, prefix = PublicKey.from_raw(raw, name="x", purpose="log"), "302a300506032b6570032100"
+    pem = base64.b64encode(bytes.fromhex(prefix) + raw).decode()
+    script = vo.Key(f"-----BEGIN PUBLIC KEY-----\n{pem}\n-----END PUBLIC KEY-----".encode(), "log")
+    accepted = 0
+    for number in range(16):
+        message, point = b"%d" % number, vo.times(vo.BASE, 1000 + number)
+        for each in (point, vo.add(point, torsion)):
+            start = vo.pack(each)
+            k = int.from_bytes(hashlib.sha512(start + raw + message).digest(), "little")
+            s = (1000 + number + k * 7) % vo.L
+            for signature in (s, s + vo.L):
+                signed = start + signature.to_bytes(32, "little")
+                assert public.verify(message, signed) == script.signed(message, signed)
+                accepted += script.signed(message, signed)
+    assert 0 < accepted < 32
 
 
 @pytest.mark.parametrize("raw", sorted(keys.SMALL_ORDER), ids=lambda raw: raw.hex()[::21])

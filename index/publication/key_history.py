@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 
 from index.ledger.canonical import canonical
-from index.publication.keys import PublicKey
+from index.publication.keys import ED25519, PublicKey
 from methodology.errors import SpotfixError, VerificationError
 
 CREATE: Final = "CREATE"
@@ -36,6 +36,9 @@ REVOKE: Final = "REVOKE"
 
 ONE_HOLDER: Final = ("root", "fixing", "log")
 """Purposes with one key of each algorithm at a time; the others may have many."""
+
+KINDS: Final = {"root": ED25519, "fixing": ED25519}
+"""Purposes with one algorithm: a first key of another kind could reach back over the whole log."""
 
 FIELDS: Final = (
     "type", "schema", "log_origin", "action", "key_id", "name", "purpose", "algorithm",
@@ -302,6 +305,10 @@ class KeyHistory:
             if one.key.raw == key.raw:
                 told = "" if one.revoked_from is None else f", revoked from seq {one.revoked_from}"
                 _refuse(where, f"this key began at seq {one.recorded}{told}; no key begins twice")
+        if key.id in self.tenures:  # 64 bits: two keys of one id can be searched for
+            _refuse(where, "another key of this log has that id; make a new one")
+        if KINDS.get(key.purpose, key.algorithm) != key.algorithm:
+            _refuse(where, f"a key for {key.purpose} is {KINDS[key.purpose]}, not {key.algorithm}")
         if key.id not in [one.id for one in signed]:
             _refuse(where, "the new key did not sign its own record")
         if self.tenures:

@@ -65,6 +65,8 @@ Nobody has to know a private key to sign for them: with the first of them as key
 fits every message, and OpenSSL accepts it. They are refused as keys and verify nothing.
 """
 
+_FIELD: Final = 2**255 - 19
+
 PrivateKey = Ed25519PrivateKey | MLDSA44PrivateKey
 
 
@@ -117,6 +119,8 @@ class PublicKey:
         """Return whether ``signature`` over ``message`` was made by this key. Never raises."""
         if len(signature) != SIGNATURE_BYTES[self.algorithm] or self.raw in SMALL_ORDER:
             return False
+        if self.algorithm == ED25519 and not _is_reduced(self.raw):
+            return False
         try:
             _public(self.algorithm, self.raw).verify(signature, message)
         except (InvalidSignature, ValueError, UnsupportedAlgorithm):
@@ -135,6 +139,8 @@ class PublicKey:
         key = cls(name, purpose, algorithm, bytes(raw))
         if key.raw in SMALL_ORDER:
             raise ConfigError(f"key {name!r}: a point of small order, for which anyone can sign")
+        if algorithm == ED25519 and not _is_reduced(key.raw):
+            raise ConfigError(f"key {name!r}: not the one spelling of its point (RFC 8032, 5.1.3)")
         try:
             _public(algorithm, key.raw)
         except (ValueError, UnsupportedAlgorithm) as error:
@@ -350,6 +356,11 @@ def _load_private(path: Path) -> PrivateKey:
     raise ConfigError(
         f"{path}: {type(found).__name__} is not in use here; use Ed25519 or ML-DSA-44"
     )
+
+
+def _is_reduced(raw: bytes) -> bool:
+    """Return whether the y of an Ed25519 key is below the prime: OpenSSL takes others as well."""
+    return int.from_bytes(raw, "little") & (2**255 - 1) < _FIELD
 
 
 @lru_cache(maxsize=256)
