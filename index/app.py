@@ -83,7 +83,9 @@ def _exits(as_json: bool) -> Iterator[None]:
         text = error.format_message()
         if not text:  # no command was named, and the help has been printed
             sys.exit(error.exit_code)
-        _fail(UsageError(f"{text.rstrip('.')}; see `spotfix --help`"), error.exit_code, as_json)
+        asked = getattr(getattr(error, "ctx", None), "command_path", None) or "spotfix"
+        wrong = UsageError(f"{text.rstrip('.')}; see `{asked} --help`")
+        _fail(wrong, error.exit_code, as_json)
     except SpotfixError as error:
         _fail(error, error.exit_code, as_json)
     except OSError as error:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from collectors import panel
 from collectors.archive import Archive
-from index import guarding, intake, schedule
+from index import doctor_published, guarding, intake, schedule
 from index.collecting import live_sources
 from index.config import Settings
 from index.ledger.check import check_files
@@ -59,11 +59,14 @@ def examine(settings: Settings, at: datetime) -> list[Check]:
     found: list[Check] = []
     steps: list[Callable[[], Iterator[Check]]] = [
         lambda: _demo(settings),
+        lambda: (Check(*one) for one in doctor_published.keys(settings)),
         lambda: _python(),
         lambda: _libraries(),
         lambda: _disk(settings),
         lambda: _lock(settings),
         lambda: _log(settings),
+        lambda: (Check(*one) for one in doctor_published.published(settings)),
+        lambda: (Check(*one) for one in doctor_published.witnesses(settings)),
         lambda: _archive(settings),
         lambda: _bundle(settings),
         lambda: _sources(settings, at),
@@ -147,7 +150,12 @@ def _direct() -> list[str]:
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
-    place = settings.out.absolute()
+    for named in doctor_published.places(settings):
+        yield _room(named)
+
+
+def _room(named: Path) -> Check:
+    place = named.absolute()
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
@@ -155,7 +163,7 @@ def _disk(settings: Settings) -> Iterator[Check]:
     fix = "" if state == "ok" else "make room, or name another folder with --out"
     if not os.access(place, os.W_OK):
         state, fix = "bad", "give this user the right to write there"
-    yield Check("disk", state, f"{free / 10**9:.1f} GB free at {settings.out}", fix)
+    return Check("disk", state, f"{free / 10**9:.1f} GB free at {named}", fix)
 
 
 def _lock(settings: Settings) -> Iterator[Check]:

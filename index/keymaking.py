@@ -64,7 +64,12 @@ def sign_opening(settings: Settings, root: Path, at: datetime) -> Path:
     ring = keyring.load(settings)
     path = settings.keys / OPENING
     if path.exists():
-        raise ConfigError(f"{path}: the opening is signed already; remove it to sign another")
+        held = read_statements(path)
+        origins = " and ".join(sorted({str(one.get("log_origin")) for one in held}))
+        raise ConfigError(
+            f"{path}: the opening of log {origins} is signed already; remove the file to sign one "
+            f"of {settings.log_origin}"
+        )
     signer = root_signer(ring, root)
     whole = Keyring(ring.root, signer, ring.fixing, ring.log, ring.log_pq, ring.is_demo)
     made = key_records.opening_statements(whole, settings.log_origin, at)

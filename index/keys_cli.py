@@ -94,8 +94,9 @@ def create(
       spotfix keys create fixing --to out/keys/fixing-2.pem
     """
     from index import keyholding, keymaking
-    from index.publication.keyring import SLOTS
+    from index.publication.keyring import DEV_ADMINISTRATOR, DEV_ORIGIN, OPENING, SLOTS
     from index.publication.keys import ED25519, PemSigner, create_pem
+    from index.terminal import WARN
 
     settings, screen = settings_of(out=out), screen_of(as_json)
     if (root is None) == (to is None) or (to is None) != (purpose is None):
@@ -118,6 +119,13 @@ def create(
         screen.line(f"{key.id}  {key.algorithm}")
     if root is not None:
         screen.say(f"take {root} offline now; {settings.keys} holds the rest")
+        if settings.log_origin == DEV_ORIGIN or settings.administrator_id == DEV_ADMINISTRATOR:
+            screen.say(
+                f"! they are signed for log {settings.log_origin} of {settings.administrator_id}, "
+                "names that cannot publish live: set log_origin and administrator_id, remove "
+                f"{settings.keys / OPENING}, then: spotfix keys opening --root-key {root}",
+                WARN,
+            )
 
 
 @app.command("opening")

@@ -10,8 +10,12 @@ from rich.text import Text
 from index import words
 from index.config import Settings
 from index.pipeline import Report
+from index.publication import keyring, notes
+from index.publication.keys import ED25519, ML_DSA_44
+from index.publication.tree import CHECKPOINT
 from index.reading import Row, definitions_by_id, failures_by_source, family_of, meter_of
 from index.terminal import DIM, GOOD, HEAD, WARN, Screen, table
+from methodology.errors import SpotfixError
 
 METERS = ("IN", "CIN", "OUT", "BLD", "AGT", "BAT")
 """Meters of a token rate, in the order in which people read a price list."""
@@ -19,6 +23,7 @@ METERS = ("IN", "CIN", "OUT", "BLD", "AGT", "BAT")
 SHORT = 12
 """Digits of a digest where the whole one would not be read."""
 
+_ALGORITHMS = {ED25519: "Ed25519", ML_DSA_44: "ML-DSA-44"}
 _LEVEL_STYLES = {"FULL": GOOD, "REDUCED": "", "NO_FIX": WARN}
 
 
@@ -45,13 +50,13 @@ def run(screen: Screen, report: Report, settings: Settings, origin: str, every: 
         for source, told, count in failures_by_source(report.failures):
             screen.pair(f"  {source}", (told, WARN), (f"   {count} times" * (count > 1), DIM))
         screen.line("nothing published: no print is due, or nothing was collected for it in time")
-        _checkpoint(screen, report)
+        _checkpoint(screen, report, settings)
         screen.pair("next", "spotfix schedule --next   spotfix doctor")
         return
     if report.is_nothing_due:
         screen.line("nothing due: bundled history fully published")
-        _checkpoint(screen, report)
-        _next(screen)
+        _checkpoint(screen, report, settings)
+        _next(screen, settings)
         return
     asked = report.sources + len({f["source"] for f in report.failures})
     screen.pair(
@@ -78,9 +83,9 @@ def run(screen: Screen, report: Report, settings: Settings, origin: str, every: 
     screen.pair("publish", f"{report.appended} records")
     fixings(screen, report.fixings, every)
     screen.line()
-    _checkpoint(screen, report)
+    _checkpoint(screen, report, settings)
     _places(screen, settings)
-    _next(screen)
+    _next(screen, settings)
 
 
 def _failed(report: Report) -> tuple[str, str]:
@@ -88,20 +93,42 @@ def _failed(report: Report) -> tuple[str, str]:
     return (f"   failed: {', '.join(names)} (spotfix doctor)" if names else "", WARN)
 
 
-def _checkpoint(screen: Screen, report: Report) -> None:
-    screen.pair("checkpoint", f"size {report.log_size}   root {report.root}")
+def _checkpoint(screen: Screen, report: Report, settings: Settings) -> None:
+    signed = _signed(settings, report.log_size)
+    screen.pair("checkpoint", f"size {report.log_size}   root {report.root}", signed)
+
+
+def _signed(settings: Settings, size: int) -> str:
+    """Return who signed the published checkpoint of this size, empty when nobody did."""
+    try:
+        note = (settings.site / CHECKPOINT).read_bytes()
+        ring = keyring.load(settings)
+        found = notes.verify_checkpoint(note, ring.log_keys)
+    except (OSError, SpotfixError):
+        return ""
+    if found.size != size:
+        return ""
+    used = [_ALGORITHMS[k.algorithm] for k in ring.log_keys if k.id in found.signed_by]
+    whose = ", demonstration keys" if ring.is_demo else ""
+    return f"   signed {' + '.join(used)}{whose}"
 
 
 def _places(screen: Screen, settings: Settings) -> None:
-    places = [(settings.ledger, "the record"), (settings.raw, "bodies as received")]
-    if settings.data.is_dir():
-        places.append((settings.data, "tables for analysis"))
+    named = [
+        (settings.ledger, "the record"),
+        (settings.raw, "bodies as received"),
+        (settings.data, "tables for analysis"),
+        (settings.drop, "for exchanges"),
+        (settings.site, "for any web server"),
+    ]
+    places = [(path, what) for path, what in named if path.is_dir()]
     screen.pair("files", "   ".join(f"{path}/ ({what})" for path, what in places))
 
 
-def _next(screen: Screen) -> None:
+def _next(screen: Screen, settings: Settings) -> None:
     steps = ("spotfix list", "spotfix show TKX-ALL-BLD", "spotfix verify", "spotfix doctor")
     screen.pair("next", "   ".join(steps))
+    screen.pair("", f"spotfix serve   spotfix verify {settings.drop}")
 
 
 def _span(numbers: Sequence[int]) -> str:

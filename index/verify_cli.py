@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from index.app import JsonOption, OutOption, screen_of, settings_of
-from methodology.errors import UsageError, VerificationError
+from methodology.errors import ConfigError, UsageError, VerificationError
 
 if TYPE_CHECKING:
     from index.config import Settings
@@ -233,15 +233,23 @@ def _bundle(path: Path, trust: Trust, given: list[str]) -> Outcome:
 
 def _trust(paths: list[Path] | None) -> Trust:
     """Return the pinned keys of ``--trusted-key``."""
-    from index.verifying import Trust, pinned_key
+    from index.verifying import Trust, pinned_key, purpose_in_name
 
-    keys = []
+    keys, purposes = [], {}
     for path in paths or []:
         try:
-            keys.append(pinned_key(path.read_bytes()))
+            key = pinned_key(path.read_bytes())
         except OSError as error:
             raise UsageError(f"--trusted-key {path}: {error.strerror}") from error
-    return Trust(tuple(keys))
+        except ConfigError as error:
+            raise UsageError(
+                f"--trusted-key {path}: not a public key in PEM (-----BEGIN PUBLIC KEY-----)"
+            ) from error
+        keys.append(key)
+        stated = purpose_in_name(path.name, key)
+        if stated is not None:
+            purposes[key.raw] = stated
+    return Trust(tuple(keys), purposes)
 
 
 # Telling ----------------------------------------------------------------------------------------
@@ -303,8 +311,9 @@ def _tell_outcome(screen: Screen, outcome: Outcome, last: Known | None, as_json:
 def _lines(found: Findings) -> list[str]:
     """Return what was counted, a line each."""
     count = found.counts
-    values = count["values recomputed"]
-    of = values + count["values without a second engine"]
+    values, taken = count["values recomputed"], count["values without a second engine"]
+    of = values + taken
+    left = f" ({taken} derived or disclosed: `spotfix verify` makes them at the publisher's)"
     return [
         text
         for text, shown in (
@@ -314,7 +323,7 @@ def _lines(found: Findings) -> list[str]:
             (f"{count['proofs']:,} proofs", count["proofs"]),
             (f"{count['checkpoints']:,} signed checkpoints", count["checkpoints"]),
             (f"{count['tiles']:,} tiles", count["tiles"]),
-            (f"recomputed {values} of {of} values from inputs", of),
+            (f"recomputed {values} of {of} values from inputs{left * bool(taken)}", of),
             (f"{count['rows']:,} rows of {count['tables']} tables are the log's", count["tables"]),
             (f"{count['records']:,} records keep their schemas 1.0", count["records"]),
         )

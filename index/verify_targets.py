@@ -250,7 +250,7 @@ def _lone_record(target: Target, trust: Trust, found: Findings) -> None:
     signature = beside.read(f"{target.stem}.json.sig")
     if signature is None:
         found.add(beside.where(f"{target.stem}.json.sig"), f"is missing (seq {seq})")
-    elif not any(signed_by(k, body, signature) for k in trust.pinned if k.algorithm == ED25519):
+    elif not any(signed_by(k, body, signature) for k in _may_sign(beside, target.stem, trust)):
         found.add(
             beside.where(f"{target.stem}.json.sig"),
             f"no pinned key made this signature over seq {seq}; pinned: {trust.names}",
@@ -274,6 +274,17 @@ def _lone_record(target: Target, trust: Trust, found: Findings) -> None:
         found.counts["proofs"] += 1
     except SpotfixError as error:
         found.add(beside.where(f"{target.stem}.tlog-proof"), f"{error} (seq {seq})")
+
+
+def _may_sign(beside: Shelf, stem: str, trust: Trust) -> list[PublicKey]:
+    """Return the pinned keys that may sign records: none that signs the log beside this one."""
+    try:
+        note = proofs.parse(beside.read(f"{stem}.tlog-proof") or b"").note
+        logs = {k.raw for k in _named(trust, note.partition(b"\n")[0].decode("utf-8"), note)}
+    except (SpotfixError, ValueError):
+        logs = set()
+    mine = [k for k in trust.pinned if k.algorithm == ED25519 and trust.may(k, "fixing")]
+    return [k for k in mine if k.raw not in logs]
 
 
 def _named(trust: Trust, origin: str, note: bytes) -> list[PublicKey]:
@@ -391,7 +402,10 @@ def _at_address(url: str, served: Served, given: Shelf | None) -> Target:
         if mark == "/drop/":
             under = path[at + len(mark) :].strip("/")
             return Target("drop", url, log, site, Within(site, "drop"), under)
-        raise UsageError(f"{url}: name a record's file, a folder below /drop/v1, or the log")
+        more = ": what its Content-Location says" if path.endswith("/latest") else ""
+        raise UsageError(
+            f"{url}: name a record's file (.../r1.json){more}, a folder below /drop/v1, or the log"
+        )
     site = shelf(path)
     return Target("site", url, given or Within(site, "log"), site, Within(site, "drop"))
 

@@ -294,6 +294,25 @@ def test_the_access_log_says_who_asked_what_and_how_it_went(clients: Clients) ->
     }  # fmt: skip
 
 
+def test_the_access_log_says_who_was_refused(clients: Clients) -> None:
+    log = io.StringIO()
+    text = clients.add("acme", ["read"], NOW)
+    quota = Quota(per_address=1, per_client=1)
+    rules = Rules(clients, quota=quota, log=log, now=lambda: NOW, seconds=lambda: 5.0)
+    for headers in ((), (), (f"Authorization: Bearer {text}",)):
+        answered(rules, "/v1/status", *headers)
+    answered(rules, "/v1/status", f"Authorization: Bearer {text}")
+    answered(rules, "/v1/status", "Authorization: Bearer spk_no")
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(one["status"], one["address"], one["client"]) for one in lines] == [
+        (200, "127.0.0.1", None),
+        (429, "127.0.0.1", None),
+        (200, "127.0.0.1", "acme"),
+        (429, "127.0.0.1", "acme"),
+        (429, "127.0.0.1", None),
+    ]
+
+
 def test_a_line_of_the_log_stays_one_line() -> None:
     log = io.StringIO()
     answered(Rules(log=log), "/v1/x%0A%7B%22event%22:1%7D?a%0Ab=1")

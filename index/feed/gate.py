@@ -92,7 +92,7 @@ class Gate:
         started = time.perf_counter()
         status = 500
         scope["headers"], name = _named(scope)
-        caller = Caller("unknown")
+        caller = Caller(self._address(scope))
         lines: list[tuple[bytes, bytes]] = [(b"x-request-id", name.encode("ascii"))]
 
         async def told(message: Message) -> None:
@@ -108,6 +108,8 @@ class Gate:
         try:
             try:
                 caller = self._admit(scope, lines)
+                if is_limited(scope["path"]):
+                    self._take(caller, lines)
                 if scope["path"] == STREAM and scope["method"] == "GET":
                     await self._stream(scope, receive, told, caller)
                 else:
@@ -127,11 +129,7 @@ class Gate:
                 "the address holds a key, so logs on its way may hold it now: revoke it, and send "
                 "the new one in the header Authorization: Bearer",
             )
-        headers = scope["headers"]
-        peer = (scope.get("client") or ("", 0))[0]
-        forwarded = [value for key, value in headers if key == b"x-forwarded-for"]
-        address = address_of(peer, forwarded, rules.proxies)
-        is_counted = is_limited(scope["path"])
+        headers, address = scope["headers"], self._address(scope)
         try:
             caller = access.identify(headers, rules.clients, address, rules.now())
             access.admit(caller, scope["path"], keys_required=rules.keys_required)
@@ -139,9 +137,12 @@ class Gate:
             # Guessing keys costs as much as reading does, also at a static path.
             self._take(Caller(address), lines)
             raise
-        if is_counted:
-            self._take(caller, lines)
         return caller
+
+    def _address(self, scope: Scope) -> str:
+        peer = (scope.get("client") or ("", 0))[0]
+        forwarded = [value for key, value in scope["headers"] if key == b"x-forwarded-for"]
+        return address_of(peer, forwarded, self.rules.proxies)
 
     def _take(self, caller: Caller, lines: list[tuple[bytes, bytes]]) -> None:
         found = self.rules.quota.take(

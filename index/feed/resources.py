@@ -89,12 +89,12 @@ class Feed:
         more: dict[str, Any] = {"first_date": first, "last_date": last}
         due = provisional_due(series.session, day)
         if day > last and due is not None and now - due < LATE and not self._ceased(series, day):
-            waiting = wait(now, due) if due > now else "30"
-            said = "is due at" if due > now else "was due and is not there yet, at"
+            is_late = due <= now
             raise Problem(
                 "not-yet-published",
-                f"{series.index_id} {series.session} {day} {said} {clock.iso(due)}",
-                headers={"Retry-After": waiting},
+                f"{series.index_id} {series.session} {day} {'was' if is_late else 'is'} due at "
+                f"{clock.iso(due)}{' and is not there yet' * is_late}",
+                headers={"Retry-After": "30" if is_late else wait(now, due)},
                 next_publication_at=clock.iso(due),
                 **more,
             )

@@ -119,6 +119,11 @@ def opening(keyring: Keyring, origin: str, at: datetime) -> list[Make]:
             f"log {origin!r}: the root is offline and has signed no opening for the keys "
             f"{', '.join(wanted)}; let it sign them with `spotfix keys opening "
             "--root-key FILE`"
+            + "".join(
+                f" (the one at hand is of log {name!r})"
+                for name in sorted({str(one.get("log_origin")) for one in keyring.opening})
+                if name != origin
+            )
         )
     KeyHistory.read([{**one, "seq": seq} for seq, one in enumerate(found)], origin=origin)
     return [at_place(one) for one in found]
