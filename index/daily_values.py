@@ -107,7 +107,7 @@ def published(ledger: Holder, contract: Contract, index_id: str, as_of: date) ->
     found: dict[date, Daily] = {}
     ordered = sorted(ledger.published.fixings.items(), key=lambda item: item[0][3])
     for key, record in ordered:
-        is_late = record["published_at"] > record["final_at"]
+        is_late = record["published_at"][:19] > record["final_at"][:19]  # its last second counts
         if key[0] != index_id or record["revision"] < 1 or is_late:
             continue
         if (record["unit"], record["decimals"]) != (contract.unit, contract.decimals):

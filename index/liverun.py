@@ -16,6 +16,7 @@ from index import (
     guarding,
     intake,
     live,
+    moments,
     notices,
     opening,
     pipeline,
@@ -24,6 +25,7 @@ from index import (
 )
 from index.collecting import UNASKED, collect_round
 from index.config import Settings
+from index.moments import Now
 from index.pipeline import Report, Shop, open_shop
 from index.publication import record
 from index.schedule import Due
@@ -38,10 +40,11 @@ def run_live(settings: Settings, at: datetime | None = None, tell: Tell | None =
 
     Args:
         settings: addresses, switches, deadline.
-        at: the moment, naive UTC; default: the present.
+        at: the moment of everything that the run does, naive UTC; default: the present, read from
+            the clock at each step, so that what took minutes is dated when it was done.
         tell: progress.
     """
-    return _run(settings, at or schedule.utc_now(), tell, always_collect=True)
+    return _run(settings, _clock(at), tell, always_collect=True)
 
 
 def run_due(settings: Settings, at: datetime | None = None, tell: Tell | None = None) -> Report:
@@ -49,11 +52,18 @@ def run_due(settings: Settings, at: datetime | None = None, tell: Tell | None = 
 
     The same arguments as :func:`run_live`; made for cron and for ``spotfix schedule``.
     """
-    return _run(settings, at or schedule.utc_now(), tell, always_collect=False)
+    return _run(settings, _clock(at), tell, always_collect=False)
 
 
-def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect: bool) -> Report:
+def _clock(at: datetime | None) -> Now:
+    if at is not None:
+        return moments.fixed(at)
+    return moments.running(schedule.utc_now(), schedule.utc_now)
+
+
+def _run(settings: Settings, now: Now, tell: Tell | None, *, always_collect: bool) -> Report:
     say = tell or (lambda stage, what: None)
+    at = now()
     refuse_unless_ready(settings)
     with open_shop(settings) as shop:
         refuse_unless_ready(settings, shop.log)
@@ -77,9 +87,9 @@ def _run(settings: Settings, at: datetime, tell: Tell | None, *, always_collect:
         for one in schedule.due_now(at, shop.definitions, shop.published, rounds):
             total.appended += _declare_missed(shop, one, at)
             if one.revisions:
-                report = _publish_session(shop, one, book, say, at)
+                report = _publish_session(shop, one, book, say, now)
                 _merge(total, report)
-        total.appended += shop.append(settlements.due(shop, at))
+        total.appended += shop.append(settlements.due(shop, now()))
         total.log_size, total.root = shop.log.size, shop.log.root.hex()
         total.recovery = list(shop.log.recovery)
         return total
@@ -95,11 +105,16 @@ def _seen(archive: Archive) -> list[tuple[str, datetime]]:
 
 
 def _rounds(shop: Shop) -> list[datetime]:
-    """Return the times at which sources were asked, whether or not one of them answered."""
+    """Return the times at which sources were asked, whether or not one of them answered.
+
+    A failure that names a manifest is one of reading, dated when it was read.
+    """
     failed = {
         datetime.fromisoformat(one["at"]).replace(tzinfo=None)
         for one in shop.published.incidents
-        if one["kind"] == "SOURCE_FAILED" and one["reason"] not in UNASKED
+        if one["kind"] == "SOURCE_FAILED"
+        and one["reason"] not in UNASKED
+        and one["manifest"] is None
     }
     return sorted({when for _, when in _seen(shop.archive)} | failed)
 
@@ -184,7 +199,7 @@ def _guarded(shop: Shop, event: guarding.Event) -> pipeline.Make:
     )
 
 
-def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell, at: datetime) -> Report:
+def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell, now: Now) -> Report:
     """Publish one session's day from what was captured by its cut-off, and nothing later."""
     cut = clock.cut_off(due.session, due.ref_date)
     captures = live_captures(shop.archive, cut)
@@ -209,7 +224,7 @@ def _publish_session(shop: Shop, due: Due, book: guarding.Book, say: Tell, at: d
         {due.session: due.ref_date}, shop.definitions, shop.published, shop.batches
     )
     return pipeline.publish(
-        shop, taken, names, say, until=names, before=before, revisions=due.revisions, now=at
+        shop, taken, names, say, until=names, before=before, revisions=due.revisions, now=now
     )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
+from index.moments import is_late
 from index.publication import record
 from index.records import Make
 from index.shop import Shop
 from methodology import clock
-
-GRACE: Final = timedelta(minutes=10)
-"""So long after its time a print may appear without a notice."""
 
 PRINTS: Final = {0: "provisional", 1: "final"}
 
@@ -47,7 +45,7 @@ def delayed(shop: Shop, at: datetime) -> list[Make]:
             has_all = all(
                 (name, session, day.isoformat(), revision) in shop.published.fixings for name in due
             )
-            if has_all or at < when + GRACE:
+            if has_all or not is_late(at, when):
                 continue
             text = f"the {PRINTS[revision]} print due at {clock.iso(when)} is late"
             told = (session, day.isoformat(), text)

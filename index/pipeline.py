@@ -20,6 +20,7 @@ from index import (
     intake,
     live,
     manifests,
+    moments,
     opening,
     prints,
     records,
@@ -32,6 +33,7 @@ from index.gate import Difference, Evidence
 from index.intake import Intake
 from index.ledger.batches import Stored
 from index.ledger.canonical import canonical
+from index.moments import Now
 from index.prints import Selection
 from index.published import fixing_key
 from index.records import Make, fixing_record, rules_digest
@@ -96,7 +98,7 @@ def publish(
     until: Mapping[str, date | None],
     before: live.Before | None = None,
     revisions: Sequence[int] = (0, 1),
-    now: datetime | None = None,
+    now: Now | None = None,
 ) -> Report:
     """Commit to, determine and publish the due fixings of one intake.
 
@@ -108,8 +110,8 @@ def publish(
         until: last day to determine per index; the back-cast ends there.
         before: a live run continues from recorded states; a bundled one starts at the beginning.
         revisions: which prints are due: 0 provisional, 1 final.
-        now: the moment of a live run (naive UTC), which lets others outside see its commitments;
-            ``None`` asks nobody.
+        now: the clock of a live run, whose moments its records state, and which lets others
+            outside see its commitments; ``None``: the times of the schedule, and nobody is asked.
     """
     report = _report(taken, shop, due)
     manifest = manifests.store(taken, shop.batches)
@@ -165,7 +167,7 @@ def _publish_open(
     before: live.Before | None,
     say: Tell,
     report: Report,
-    now: datetime | None,
+    now: Now | None,
 ) -> None:
     selections, planned = choose(taken.inputs, shop, due, until, before, say)
     still_open = {name for name, _, _ in open_keys}
@@ -176,6 +178,8 @@ def _publish_open(
     for name in sorted(still_open):
         shop.batches.put("basket", selections[name].basket)
     at = {name: clock.cut_off(s.definition.session, s.ref_date) for name, s in selections.items()}
+    if now is not None:
+        at = dict.fromkeys(at, moments.of_run(shop, open_keys, (), now))
     first = [
         *records.rules_record(shop, min(at[name] for name in still_open)),
         *records.manifest_record(shop, manifest, max(at.values()), taken),
@@ -188,11 +192,14 @@ def _publish_open(
     if taken.inputs.is_live:
         first += _panels_ahead(shop, planned, due, taken.inputs)
     report.appended += shop.append(first)
+    committed: list[int] = []
     if now is not None:
         found = (records.commitment_of(shop, selections[n], manifest) for n in sorted(still_open))
-        report.appended += evidence.gather(shop, [seq for seq in found if seq is not None], now)
+        committed = [seq for seq in found if seq is not None]
+        report.appended += evidence.gather(shop, committed, now())
     outcome = compute(taken.inputs, planned, shop, due, until, before, say)
     drafts = prints.draft_all(outcome, selections, shop.rules)
+    moment = None if now is None else moments.of_run(shop, open_keys, committed, now)
     events: dict[datetime, list[tuple[str, int]]] = {}
     for name, day, revision in open_keys:
         when = prints.scheduled(shop.definitions[name], day, revision)
@@ -201,13 +208,13 @@ def _publish_open(
         batch: list[Make] = []
         for name, revision in sorted(events[when]):
             say("publish", name)
-            made = records.fixing(shop, drafts[name], revision, manifest, before)
+            made = records.fixing(shop, drafts[name], revision, manifest, before, moment)
             stopped = _stopped(shop, drafts[name], revision, made)
             if not stopped:
                 batch.append(made)
                 continue
             content = made(shop.log.size)
-            batch += records.engine_difference(shop, content, stopped, when)
+            batch += records.engine_difference(shop, content, stopped, moment or when)
             report.blocked.append(
                 {
                     "index_id": name,
@@ -225,7 +232,7 @@ def _publish_open(
             one = Pass(
                 outcome, selections, shop.definitions, shop.rules, taken.inputs, until, earlier
             )
-            batch += records.artefact_records(shop, artefacts_of(one), manifest, when)
+            batch += records.artefact_records(shop, artefacts_of(one), manifest, moment or when)
         report.appended += shop.append(batch)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from index import evidence, gate, settlements
+from index import evidence, gate, moments, settlements
 from index.gate import Evidence
 from index.ledger.canonical import digest, parse_record
 from index.publication import schema
@@ -137,7 +137,7 @@ def known_differences(published: Published) -> set[Key]:
 
 
 def check_links(shop: Shop, bodies: list[bytes], problems: list[str]) -> None:
-    """Check what each fixing cites: commitment, revision replaced, manifest, state before."""
+    """Check what each fixing cites (commitment, revision replaced, manifest, state), and when."""
     published = shop.published
     for key, record in published.fixings.items():
         name = f"{key[0]} {key[2]} r{key[3]}"
@@ -171,6 +171,7 @@ def check_links(shop: Shop, bodies: list[bytes], problems: list[str]) -> None:
         said, due = record["panel_state_before"], _state_before(published, record)
         if said != due and "BUNDLED" not in record["flags"]:
             problems.append(f"{name}: continues from {said}, the newest state before it is {due}")
+    problems += moments.check(published, bodies)
 
 
 def check_others(shop: Shop, problems: list[str]) -> None:

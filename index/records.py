@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from index import live, prints
+from index import live, moments, prints
 from index.gate import Difference
 from index.intake import Intake
 from index.ledger.batches import Stored
@@ -182,15 +182,24 @@ def engine_difference(
         "software": fixing["software"],
         "at": clock.iso(at),
     }
-    if any({**told, **one} == one for one in shop.published.incidents):
+    said = {name: value for name, value in told.items() if name != "at"}
+    if any({**one, **said} == one for one in shop.published.incidents):
         return []
     return [lambda seq: record.incident({"seq": seq, "log_origin": shop.log.origin, **told})]
 
 
 def fixing(
-    shop: Shop, draft: Draft, revision: int, manifest: Stored, before: live.Before | None
+    shop: Shop,
+    draft: Draft,
+    revision: int,
+    manifest: Stored,
+    before: live.Before | None,
+    at: datetime | None,
 ) -> Make:
-    """Return one revision of a fixing, its artefacts stored; its place in the log comes last."""
+    """Return one revision of a fixing, its artefacts stored; its place in the log comes last.
+
+    ``at`` is the moment of a live run, ``None`` of a bundled one.
+    """
     chosen = draft.selection
     cited = {
         "inputs": shop.batches.put("inputs", chosen.inputs),
@@ -220,6 +229,7 @@ def fixing(
             rules=shop.rules,
             is_bundled=before is None,
             is_witnessed=was_witnessed(shop.published, committed, seq),
+            at=at,
         )
 
     return make
@@ -241,19 +251,22 @@ def fixing_record(
     rules: Methodology,
     is_bundled: bool,
     is_witnessed: bool = False,
-    restated: tuple[datetime, str] | None = None,
+    at: datetime | None = None,
+    restated: str | None = None,
 ) -> dict[str, Any]:
     """Return the complete record of one revision; a function of its arguments alone.
 
-    ``is_witnessed``: enough others saw the commitment before (:func:`is_witnessed`).
-    ``restated``: of a restatement, its moment (naive UTC) and its reason (rulebook 11.7).
+    ``is_witnessed``: enough others saw the commitment before (:func:`was_witnessed`).
+    ``at``: the moment at which it is published (naive UTC); ``None``: when it was due, which is
+    what a bundled run states (rulebook 9.2). ``restated``: of a restatement, its reason (11.7).
     """
     chosen = draft.selection
     definition, day = chosen.definition, chosen.ref_date
     session = definition.session
     has_value = draft.fields["value"] is not None
     is_final = revision > 0
-    due_at = restated[0] if restated else prints.scheduled(definition, day, revision)
+    due_at = prints.scheduled(definition, day, revision)
+    made_at = moments.in_milliseconds(at or due_at)
     following = (
         clock.provisional_at(session, date.fromordinal(day.toordinal() + 1))
         if is_final
@@ -265,11 +278,14 @@ def fixing_record(
         flags.append("COMMIT_UNWITNESSED")
     if is_bundled:
         flags.append("BUNDLED")
+    if restated is None and moments.is_late(made_at, due_at):
+        flags.append("LATE")
     regular = "BOOTSTRAP_VINTAGE" not in draft.flags
     eligible = (
         definition.admission == "settlement"
         and has_value
         and is_final
+        and moments.is_in_window(made_at, session, day)
         and regular
         and draft.fields["grade"] in ("A", "B")
         and draft.fields["waterfall"] in ("FULL", "REDUCED", "CARRIED_INPUT")
@@ -296,11 +312,11 @@ def fixing_record(
             "obs_status": obs_status,
             "settlement_eligible": eligible,
             "flags": sorted(flags),
-            "revision_reason": restated[1] if restated else None,
+            "revision_reason": restated,
             "window_open": clock.iso(opened),
             "cutoff_at": clock.iso(cut),
-            "calculated_at": clock.iso(due_at),
-            "published_at": clock.iso(due_at),
+            "calculated_at": clock.iso(made_at),
+            "published_at": clock.iso(made_at),
             "final_at": clock.iso(clock.restatement_until(session, day)),
             "next_publication_at": clock.iso(following),
             "methodology_version": rules.version,

@@ -306,10 +306,10 @@ def _again(
         kind: Stored("", kind, digest(body)[7:], len(body)).reference()
         for kind, body in bodies.items()
     }
-    restated = None
-    if key[3] >= LAST_REVISION:
+    is_restated = key[3] >= LAST_REVISION
+    at = None
+    if before is not None or is_restated:  # an input, checked with the links; see index/moments.py
         at = datetime.fromisoformat(record["published_at"]).replace(tzinfo=None)
-        restated = (at, record["revision_reason"])
     return canonical(
         fixing_record(
             draft,
@@ -326,7 +326,8 @@ def _again(
             rules=shop.rules,
             is_bundled=before is None,
             is_witnessed=was_witnessed(shop.published, record["commit_seq"], record["seq"]),
-            restated=restated,
+            at=at,
+            restated=record["revision_reason"] if is_restated else None,
         )
     )
 

@@ -240,7 +240,8 @@ def revision(made: Plan, one: Change, commit_seq: int, drawer: Drawer) -> pipeli
         rules=shop.rules,
         is_bundled=made.before is None,
         is_witnessed=was_witnessed(shop.published, commit_seq, seq),
-        restated=(made.at, made.reason),
+        at=made.at,
+        restated=made.reason,
     )
 
 

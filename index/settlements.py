@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from index import daily_values, settling
+from index import daily_values, moments, settling
 from index.publication import record
 from index.published import Published
 from index.reading import definitions_by_id
@@ -40,6 +40,7 @@ def due(shop: Shop, at: datetime) -> list[Make]:
         at: the moment (naive UTC).
 
     A month counts if the index has been published live since its first pricing day at the latest.
+    Each price states ``at`` as the moment at which it was published (rulebook 9.2).
     A month whose days a calendar does not cover gives a notice, once: the list must be extended.
     """
     made: list[Make] = []
@@ -49,16 +50,16 @@ def due(shop: Shop, at: datetime) -> list[Make]:
             if (contract.id, f"{month:%Y-%m}") in logged:
                 continue
             try:
-                when = published_at(contract, month)
+                when = due_at(contract, month)
                 if when <= at and _is_final(contract, month, at):
-                    made.append(_settlement(shop, contract, month, when))
+                    made.append(_settlement(shop, contract, month, at))
             except DefinitionError as error:
                 made += _uncovered(shop, contract, month, str(error), at)
     return made
 
 
-def published_at(contract: Contract, month: date) -> datetime:
-    """Return when the price of a month is published (naive UTC; rulebook 17.7).
+def due_at(contract: Contract, month: date) -> datetime:
+    """Return when the price of a month is due to be published (naive UTC; rulebook 17.7).
 
     Raises:
         DefinitionError: a calendar does not cover the month, or ends with it.
@@ -76,7 +77,11 @@ def published_at(contract: Contract, month: date) -> datetime:
 
 
 def content(
-    published: Published, contract: Contract, month: date, before: int | None = None
+    published: Published,
+    contract: Contract,
+    month: date,
+    at: datetime,
+    before: int | None = None,
 ) -> dict[str, Any]:
     """Return everything of a settlement record but its place, log and administrator.
 
@@ -84,13 +89,13 @@ def content(
         published: the log's content.
         contract: of kind ``average``.
         month: any day of the delivery month, all of whose pricing days are over.
+        at: when the price is published (naive UTC).
         before: only fixings before this place in the log; ``None``: all.
 
     Raises:
         DefinitionError: a calendar does not cover the month, or fixings and contract differ in
             unit or decimals.
     """
-    when = published_at(contract, month)
     series = daily_values.published(
         _earlier(published, before), contract, contract.indices[0], _last_day(contract, month)
     )
@@ -118,7 +123,7 @@ def content(
             for one, is_look_back in looked
         ],
         "fallback_clause": told["fallback"]["clause"],
-        "published_at": clock.iso(when),
+        "published_at": clock.iso(moments.in_milliseconds(at)),
     }
 
 
@@ -139,13 +144,16 @@ def check(published: Published) -> Iterator[str]:
                 "a release that has it"
             )
             continue
+        month = date.fromisoformat(one["period"] + "-01")
+        at = datetime.fromisoformat(one["published_at"]).replace(tzinfo=None)
         try:
-            again = content(
-                published, contract, date.fromisoformat(one["period"] + "-01"), one["seq"]
-            )
+            due = due_at(contract, month)
+            again = content(published, contract, month, at, one["seq"])
         except (DefinitionError, VerificationError, ValueError) as error:
             yield f"{where}: {error}"
             continue
+        if at < due:
+            yield f"{where}: published_at {one['published_at']} is before {clock.iso(due)}"
         for name, value in again.items():
             if one[name] != value:
                 yield f"{where}: {name} was published as {one[name]!r} and recomputes to {value!r}"
@@ -185,13 +193,13 @@ def _is_final(contract: Contract, month: date, at: datetime) -> bool:
     return daily_values.last_closed(session, at) >= _last_day(contract, month)
 
 
-def _settlement(shop: Shop, contract: Contract, month: date, when: datetime) -> Make:
+def _settlement(shop: Shop, contract: Contract, month: date, at: datetime) -> Make:
     return lambda seq: record.settlement(
         {
             "seq": seq,
             "log_origin": shop.log.origin,
             "administrator_id": shop.settings.administrator_id,
-            **content(shop.published, contract, month),
+            **content(shop.published, contract, month, at),
         }
     )
 

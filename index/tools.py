@@ -159,7 +159,7 @@ def schedule(
         screen.say(f"{clock.iso(calendar.utc_now())}  {stage:<9}  {what}", style="")
 
     def wake(settings: Any, at: Any) -> None:
-        report = liverun.run_due(settings, at)
+        report = liverun.run_due(settings)
         metrics.write(settings, at)
         if cleaned != [at.date()]:
             cleaned[:] = [at.date()]

@@ -13,6 +13,7 @@ FLAGS = {
     "FX_CONVERTED_INPUTS": "prices were converted to the index currency",
     "HELD": "at least one price was held at its last value for one day",
     "IMPUTED": "at least one missing price was moved with those that were seen",
+    "LATE": "published ten minutes or more after its time; published_at says when",
     "LINK_SKIPPED": "no new basket could be made on a link day; the one before it stayed",
     "MIRRORED_EVIDENCE": "prices come from public mirrors of the sellers' lists (tier E4)",
     "MOCK": "repeated by a mock feed, perhaps with a planted fault; it means nothing",

@@ -20,6 +20,9 @@ PROVISIONAL_AFTER = timedelta(minutes=45)
 FINAL_AFTER = timedelta(minutes=120)
 """The final fixing is due this long after the cut-off."""
 
+GRACE = timedelta(minutes=10)
+"""From so long after its time on, a live print is late (rulebook 9.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

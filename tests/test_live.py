@@ -419,6 +419,14 @@ def test_provisional_at_45_minutes_final_at_120_and_the_final_cites_the_provisio
         "2026-08-12T22:00:00.000Z",
     )
     assert first["commit_seq"] == last["commit_seq"] < first["seq"] < last["seq"]
+    assert not {"LATE"} & {*first["flags"], *last["flags"]}
+    # Committed to and listed when that was done, and not at the cut-off.
+    before = lw.records(world.settings)[: first["seq"]]
+    named = ("committed_at", "effective_at", "at")
+    times = {(r["type"], r[name]) for r in before[OPENING:] for name in named if name in r}
+    assert times == {
+        (kind, "2026-08-12T20:45:00.000Z") for kind in ("methodology", "batch", "commitment")
+    }
     assert_verifies(world.settings)
 
 
@@ -433,6 +441,7 @@ def test_what_is_captured_after_the_cut_off_never_enters_that_day(world: lw.Worl
     assert lw.fixing(world.settings, lw.IN, "2026-08-12")["value"] == "0.130500"
     assert lw.fixing(world.settings, lw.H100_ANY, "2026-08-12")["value"] == "3.8500"
     found = lw.fixing(world.settings, lw.IN, "2026-08-12")
+    assert (found["published_at"], "LATE" in found["flags"]) == ("2026-08-12T23:00:00.000Z", True)
     manifest = json.loads(json.dumps(lw.lines(world.settings, found["manifest"])[0]))
     assert {c["fetched_at"] for c in manifest["captures"]} == {"2026-08-12T07:30:00.000000Z"}
     assert_verifies(world.settings)

@@ -238,6 +238,20 @@ WHAT = f"{lw.H100_ANY} 2026-08-13 r1"
         pytest.param(put("grade", "D"), (WHAT, "grade was published as 'D'"), id="a_grade"),
         pytest.param(put("flags", []), (WHAT, "flags was published as []"), id="flags_dropped"),
         pytest.param(
+            put("published_at", "2026-08-13T21:59:59.000Z"),
+            (WHAT, "is before 2026-08-13T22:00:00.000Z, when it was due"),
+            id="a_late_print_dated_before_it_was_due",
+        ),
+        pytest.param(
+            put("published_at", "2026-08-13T22:00:00.000Z"),
+            (WHAT, "is before 2026-08-13T22:30:00.000Z, when the revision that it replaces"),
+            id="a_late_print_dated_when_it_was_due",
+        ),
+        pytest.param(
+            put("calculated_at", "2026-08-13T22:00:00.000Z"),
+            (WHAT, "calculated_at was published as"), id="a_late_value_dated_when_it_was_due",
+        ),
+        pytest.param(
             put("settlement_eligible", True), ("(fixing/1.0): field settlement_eligible = True",),
             id="eligibility_that_a_reference_cannot_have",
         ),

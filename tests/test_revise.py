@@ -111,9 +111,9 @@ def test_a_dry_run_shows_window_and_difference_and_changes_no_byte(wrong_day: Of
     code, told = wrong_day.revise("--correction", wrong_day.correction, "--dry-run")
     assert code == 0
     assert rw.files(wrong_day.settings) == before
-    # 22:00 UTC is six in the evening in New York, whose day ends at 04:00 UTC in summer.
-    assert "2026-08-12 18:00:00 to 2026-08-12 23:59:59 America/New_York" in told
-    assert "2026-08-12T22:00:00.000Z to 2026-08-13T03:59:59.000Z" in told
+    # The final came at 22:30 UTC, 18:30 in New York, whose day ends at 04:00 UTC in summer.
+    assert "2026-08-12 18:30:00 to 2026-08-12 23:59:59 America/New_York" in told
+    assert "2026-08-12T22:30:00.000Z to 2026-08-13T03:59:59.000Z" in told
     row = next(line.split() for line in told.splitlines() if line.split()[:1] == [lw.DEEP])
     assert row[1:4] == ["0.300000", "0.284500", "-5.1667"] or row[0] == lw.DEEP
     assert "0.300000" in told

@@ -96,6 +96,11 @@ def test_a_month_is_priced_at_ten_where_its_exchange_is_and_once() -> None:
     assert list(settlements.check(one.published)) == []
 
 
+def test_a_price_that_comes_two_days_late_says_so() -> None:
+    found = made(shop(H100, may()), "2026-06-03 15:00:00.250")
+    assert {r["published_at"] for r in found} == {"2026-06-03T15:00:00.250Z"}
+
+
 def test_a_price_of_points_times_fifty_yuan_is_indicative() -> None:
     """303.01 / 3 = 101.00333..., 101.00 at the tick; 10:00 in Shanghai is 02:00 UTC."""
     values = {date(2026, 2, 25): "100.00", date(2026, 2, 26): "101.00", date(2026, 2, 27): "102.01"}
@@ -165,6 +170,10 @@ Change = Callable[[dict[str, Any]], object]
         pytest.param(
             lambda r: r.update(rule_digest="sha256:" + "0" * 64), "no contract with digest",
             id="another_contract",
+        ),
+        pytest.param(
+            lambda r: r.update(published_at="2026-06-01T08:59:59.999Z"),
+            "is before 2026-06-01T15:00:00.000Z", id="a_moment_before_its_time",
         ),
         pytest.param(lambda r: r.update(period="2026-06"), "status was", id="another_month"),
     ],

@@ -75,8 +75,8 @@ _FIXING: Final = {
     "grade_concentration": "grade component: largest weight; 0 to 1",
     "window_open": "start of the 24 h observation window, UTC",
     "cutoff_at": "end of the window, UTC",
-    "calculated_at": "when the value was due to be calculated, UTC",
-    "published_at": "when this revision was published, UTC",
+    "calculated_at": "when the value was calculated, UTC; BUNDLED: when it was due",
+    "published_at": "when this revision was published, UTC; BUNDLED: when it was due",
     "final_at": "after this moment the value is not restated, UTC",
     "next_publication_at": "when to look again, UTC",
     "calendar_id": "calendar of index days",
@@ -187,7 +187,7 @@ _BASKET: Final = {
 
 _COMMITMENT: Final = {
     **{k: _FIXING[k] for k in ("seq", "log_origin", "index_id", "session", "ref_date")},
-    "committed_at": "when the commitment was made, UTC",
+    "committed_at": "when the commitment was made, UTC; BUNDLED: the cut-off",
     "input_digest": _FIXING["input_digest"],
     "inputs_digest": "sha256 of the inputs' lines",
     "methodology_digest": _FIXING["methodology_digest"],
