@@ -32,8 +32,9 @@ VIEWS = (
 
 
 INDICES = sum(len(d.index_ids) for d in load_definitions())
-LOG_SIZE = 3 * INDICES + 4
-"""A commitment and two prints an index; rules, manifest, back-cast and resistance."""
+LOG_SIZE = 3 * INDICES + 12
+"""A commitment and two prints an index; four keys, four calendars; rules, manifest, back-cast and
+resistance."""
 
 
 @pytest.fixture(scope="module")

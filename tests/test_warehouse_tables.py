@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +42,7 @@ def contents(*records: dict[str, Any], bodies: dict[str, bytes] | None = None) -
         origin="example/log",
         size=len(records),
         root="00" * 32,
-        records=[(r, HEX) for r in records],
+        records=[(r, "sha256:" + hashlib.sha256(rfc8785.dumps(r)).hexdigest()) for r in records],
         backcast=pl.DataFrame(schema=tables.BACKCAST),
         observations=schemas.empty(schemas.Observation),
         rejections=schemas.empty(schemas.Rejection),
