@@ -26,7 +26,8 @@ from index.ledger.log import Log
 from index.publication import key_records, keyring
 from index.publication.key_records import KeyHistory
 from index.publication.keyring import KEYRING, SLOTS, Keyring
-from index.publication.keys import PemSigner, PublicKey, Signer
+from index.publication.keys import ED25519, ML_DSA_44, PemSigner, PublicKey, Signer
+from index.publication.note_text import NOTE, SUBTREE, vkey
 from index.shop import Shop, open_shop
 from methodology.errors import ConfigError, UsageError
 
@@ -178,10 +179,17 @@ def rows(settings: Settings) -> list[dict[str, Any]]:
 
 
 def export(settings: Settings, folder: Path) -> list[Path]:
-    """Write the public keys of log and keyring as PEM, a file each; return the files."""
+    """Write the public keys of log and keyring as PEM, a file each; return the files.
+
+    A key of the log stands in a ``.vkey`` too (c2sp.org/signed-note), as witnesses take it.
+    """
     history, _ = read_history(settings)
     keys = [one.key for one in history.tenures.values()] + [*keyring.load(settings).public_keys]
     found = {f"{key.id}.pem": key.pem() for key in keys}
+    kinds = {ED25519: NOTE, ML_DSA_44: SUBTREE}
+    for key in keys:
+        if key.purpose == "log":
+            found[f"{key.id}.vkey"] = vkey(key, kinds[key.algorithm]).encode() + b"\n"
     for name, body in found.items():
         write_durably(folder / name, body)
     return [folder / name for name in found]

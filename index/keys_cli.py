@@ -266,7 +266,7 @@ def export(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the public keys as PEM, as OpenSSL reads them.
+    """Write the public keys as PEM, as OpenSSL reads them; the log's also as witnesses do.
 
     \b
     Example:

@@ -63,6 +63,19 @@ def revise(
     and an erratum is logged, 14 nothing changes.
 
     \b
+    A correction takes captures or listings out; it cannot put a figure in:
+      schema = "correction/1.0"
+      [[correction]]
+      action = "refuse-listing"       # or refuse-capture, with capture = "sha256:..."
+      source = "models_dev"
+      provider = "nebius"             # only this seller; may be left out, as may meter
+      listing = "openai/gpt-oss-120b"
+      reason = "shown per thousand tokens"
+      evidence = "https://example.org/prices"
+      evidence_date = 2026-11-20
+      status = "reviewed"
+
+    \b
     Example:
       spotfix revise GPR-H100-ANY-OD-NEO-GLB 2026-11-20 --reason "unit error, source x" \\
           --correction unit.toml --dry-run

@@ -19,7 +19,7 @@ from index.publication.key_records import KeyHistory
 from index.publication.keyring import check_live
 from index.publication.keyring import load as load_keyring
 from index.publication.keys import PublicKey
-from index.publication.notes import verify_checkpoint
+from index.publication.notes import parse_vkey, verify_checkpoint
 from index.shop import Shop, open_shop
 from methodology.errors import ConfigError
 
@@ -223,8 +223,14 @@ def test_a_new_root_takes_over_and_is_offline_as_well(place: Path) -> None:
 
 
 def test_public_keys_are_exported_for_openssl(place: Path) -> None:
-    paths = [Path(text) for text in good("export", "public")]
+    written = [Path(text) for text in good("export", "public")]
+    paths = [path for path in written if path.suffix == ".pem"]
     assert sorted(path.name for path in paths) == sorted(f"{key}.pem" for key in rows())
+    told = {path.stem: path.read_text("utf-8") for path in written if path.suffix == ".vkey"}
+    assert list(told) == [key for key in rows() if key.startswith("log-")]
+    for key_id, text in told.items():
+        assert parse_vkey(text.strip(), purpose="log")[0].id == key_id
+        assert text.startswith("example.org/log+")
     for path in paths:
         purpose = path.name.split("-")[0]
         key = PublicKey.from_pem(path.read_bytes(), name="n", purpose=purpose)
