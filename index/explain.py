@@ -16,7 +16,7 @@ from index.explain_composite import composite_steps, unit_value_steps
 from index.explain_derived import derived_steps
 from index.explain_rate import rate_steps
 from index.explain_step import Step
-from index.reading import Ledger, definitions_by_id, family_of, nano
+from index.reading import Ledger, acts_on, definitions_by_id, family_of, nano
 from index.trail import Trail
 from methodology.definition import Definition, Methodology, RateDefinition, load_methodology
 
@@ -96,6 +96,7 @@ def explain(ledger: Ledger, told: Told) -> Row:
         "unit": record["unit"],
         "no_fix_reason": record["no_fix_reason"],
         "record": record["seq"],
+        "acts": acts_on(ledger, record),
         "rules": {
             "version": record["methodology_version"],
             "methodology_digest": record["methodology_digest"],

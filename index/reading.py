@@ -195,13 +195,14 @@ def fixing_of(ledger: Ledger, index_id: str, day: date | None, revision: int | N
 
 
 def shown(ledger: Ledger, record: Row) -> Row:
-    """Return everything to say of one fixing: record, panel, refusals, flags, resistance, proof."""
+    """Return everything to say of one fixing: record, acts, panel, refusals, flags, proof."""
     rows = ledger.lines(record, "contributions")
     family = family_of(record["index_id"])
     definition = definitions_by_id().get(record["index_id"])
     return {
         "title": definition.title if definition else "",
         "record": record,
+        "acts": acts_on(ledger, record),
         "panel": _panel(rows, family),
         "refused": _refused(rows),
         "flags": {code: words.say(code, words.FLAGS) for code in record["flags"]},
@@ -209,6 +210,41 @@ def shown(ledger: Ledger, record: Row) -> Row:
         "log_size": ledger.log.size,
         "log_root": ledger.log.root.hex(),
     }
+
+
+def acts_on(ledger: Ledger, record: Row) -> list[Row]:
+    """Return what officers decided about one fixing, in the order of the log (rulebook 11.7).
+
+    The restatement that a revision rests on, and each erratum of a value that stands: ``type``,
+    ``record``, ``before`` and ``after`` (``None`` where there is no value, or where
+    ``is_determined`` is false), ``delta_pct``, ``reason``, ``signed_by`` (names) and ``at``. Empty
+    for a value that nobody found fault with.
+    """
+    published = ledger.published
+    rests_on = [
+        (one, one["value_before"], one["value_after"], one["reason"])
+        for one in published.restatements
+        if one["seq"] == record["seq"] - 1 and one["index_id"] == record["index_id"]
+    ]
+    stands = [
+        (one, one["value"], one["should_be"], one["cause"])
+        for one in published.errata
+        if one["concerns"] == record["seq"]
+    ]
+    return [
+        {
+            "type": one["type"],
+            "record": one["seq"],
+            "before": before,
+            "after": after,
+            "is_determined": one["manifest"] is not None,
+            "delta_pct": one["delta_pct"],
+            "reason": reason,
+            "signed_by": [each["name"] for each in one["signatures"]],
+            "at": one["at"],
+        }
+        for one, before, after, reason in (*rests_on, *stands)
+    ]
 
 
 def _panel(rows: list[Row], family: str) -> list[Row]:

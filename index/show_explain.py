@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from index.show_fixing import acts
 from index.terminal import DIM, HEAD, WARN, Screen, table
 
 Row = dict[str, Any]
@@ -28,6 +29,7 @@ def explanation(screen: Screen, told: Row, every: bool) -> None:
         screen.line(("NO_FIX   ", WARN), told["no_fix_reason"] or "")
     else:
         screen.line((f"{told['value']} {told['unit']}", HEAD))
+    acts(screen, told["acts"])
     screen.line()
     screen.line(("How it came about", HEAD), ("   clause · parameter · function", DIM))
     for number, step in enumerate(told["steps"], 1):

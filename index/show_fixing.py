@@ -31,6 +31,7 @@ def fixing(screen: Screen, told: Row, settings: Settings, every: bool) -> None:
     else:
         moved = f"   {_signed(r['change_pct'])}% from {r['prev_value']}" if r["change_pct"] else ""
         screen.pair("value", (r["value"], HEAD), f" {r['unit']}", (moved, DIM))
+    acts(screen, told["acts"])
     for one in r["alt"]:
         rate = f"   at {one['fx_rate']} ({one['fx_source']} {one['fx_date']})"
         screen.pair("", f"{one['value']} {one['currency']}", (rate, DIM))
@@ -51,6 +52,21 @@ def fixing(screen: Screen, told: Row, settings: Settings, every: bool) -> None:
     for code, means in told["flags"].items():
         screen.line(f"  {code:<21}", (means, DIM))
     _proof(screen, told, settings)
+
+
+def acts(screen: Screen, rows: Sequence[Row]) -> None:
+    """Print what officers decided about a fixing: restated from what, or wrong by how much, why."""
+    for one in rows:
+        moved = f"   {_signed(one['delta_pct'])}%" if one["delta_pct"] else ""
+        if one["type"] == "restatement":
+            before = one["before"] or "no value"
+            screen.pair("restated", (f"from {before}", WARN), (moved, DIM), f"   {one['reason']}")
+        else:
+            after = one["after"] or "no value"
+            said = f"should have been {after}" if one["is_determined"] else "not determined again"
+            screen.pair("stands, wrong", (said, WARN), (moved, DIM), f"   {one['reason']}")
+        who = " and ".join(one["signed_by"])
+        screen.pair("", (f"signed by {who}, {one['at']}, record {one['record']}", DIM))
 
 
 def _signed(text: str) -> str:

@@ -159,6 +159,17 @@ def test_the_revision_says_what_it_replaces_why_and_who_signed(restated: Office)
     assert act["concerns"] == first["seq"]
 
 
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_a_restated_value_is_shown_with_its_reason_and_who_signed(
+    restated: Office, command: str
+) -> None:
+    shown = rw.spotfix(restated.settings, command, lw.DEEP).stdout
+    said = " ".join(shown.split())
+    assert f"restated from 0.300000 -5.1667% {rw.REASON} signed by alice and bob" in said
+    first = rw.spotfix(restated.settings, command, lw.DEEP, "--revision", 1)
+    assert (first.exit_code, "signed by" in first.stdout) == (0, False)
+
+
 def test_a_restated_day_verifies_from_the_archived_bodies(restated: Office) -> None:
     report = replay.verify(restated.settings, from_archive=True)
     assert (report.problems, report.recomputed) == ([], report.fixings)
@@ -236,6 +247,8 @@ def test_after_the_window_the_value_stands_and_an_erratum_says_what_it_should_ha
     )  # fmt: skip
     notice = lw.records(office.settings)[erratum["seq"] + 1]
     assert (notice["kind"], notice["concerns"]) == ("CORRECTION", erratum["concerns"])
+    said = " ".join(rw.spotfix(office.settings, "show", lw.DEEP).stdout.split())
+    assert f"should have been 0.284500 -5.1667% {rw.REASON} signed by alice and bob" in said
     assert replay.verify(office.settings).problems == []
 
 
