@@ -43,7 +43,7 @@ def shell(small_ledger: Settings, tmp_path: Path) -> tuple[Path, dict[str, str]]
 
 def test_the_marked_commands_run(shell: tuple[Path, dict[str, str]]) -> None:
     folder, env = shell
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     runnable = [b for b in BLOCKS if "openssl" not in b or openssl_3()]
     script = "set -eu\n" + "\n".join(runnable)
     made = subprocess.run(
