@@ -11,13 +11,12 @@ where the act is logged. Two keys of one name are one officer.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from index.ledger.canonical import canonical, digest
+from index.ledger.canonical import canonical, digest, parse_record
 from index.publication.key_records import KeyHistory
 from index.publication.keys import PemSigner
 from methodology.errors import ConfigError, UsageError, VerificationError
@@ -183,15 +182,24 @@ def problems_of(
         need: how many must have signed.
     """
     name = f"{record['type']} {record['seq']}"
-    content = json.loads(body)
+    try:
+        content = parse_record(body.removesuffix(b"\n"))
+        decisions = content["decisions"]
+        if not isinstance(decisions, list):
+            raise ValueError("its decisions are no list")
+    except (VerificationError, LookupError, ValueError) as error:
+        return [f"{name}: what was signed cannot be read: {error}"]
     if content.get("schema") != SCHEMA or content.get("log_origin") != record["log_origin"]:
         return [f"{name}: what was signed is no statement of this log"]
-    if bare(record) not in content["decisions"]:
+    if bare(record) not in decisions:
         return [f"{name}: the statement that was signed does not hold this record"]
-    given = [(one["key_id"], base64.b64decode(one["signature"])) for one in record["signatures"]]
     try:
+        given = [
+            (one["key_id"], base64.b64decode(one["signature"], validate=True))
+            for one in record["signatures"]
+        ]
         found = accept(body, given, history, record["seq"], need)
-    except ConfigError as error:
+    except (ConfigError, ValueError) as error:
         return [f"{name}: {error}"]
     if [one.as_record() for one in found] != record["signatures"]:
         return [f"{name}: a signature stands under a name that is not that of its key"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -19,6 +20,9 @@ from methodology.errors import SpotfixError, UsageError
 
 MAX_BYTES = 64 * 2**20
 """Most bytes of one answer unless the caller says otherwise."""
+
+MAX_TOTAL: Final = 4 * 2**30
+"""Most bytes of all answers to one program."""
 
 REDIRECTS = 3
 _PIECE_SECONDS = 10.0
@@ -52,6 +56,7 @@ class Outside:
         timeout: float = 30.0,
         cap: int = MAX_BYTES,
         *,
+        total: int = MAX_TOTAL,
         is_insecure: bool = False,
         agent: str = "spotfix",
         transport: httpx.BaseTransport | None = None,
@@ -61,11 +66,14 @@ class Outside:
         Args:
             timeout: seconds for one request with everything it needs, redirects too.
             cap: most bytes of one answer's body.
+            total: most bytes of all of them: who reads a log as long as its checkpoint says it is
+                holds all of it.
             is_insecure: allow plain ``http`` to other machines.
             agent: the ``User-Agent``.
             transport: how requests travel, for tests.
         """
         self.timeout, self.cap, self.is_insecure = timeout, cap, is_insecure
+        self.total, self._taken = total, 0
         self._client = httpx.Client(
             transport=transport,
             trust_env=False,
@@ -148,6 +156,9 @@ class Outside:
                 for piece in got.iter_raw():
                     size += len(piece)
                     held.append(piece)
+                    self._taken += len(piece)
+                    if self._taken > self.total:
+                        raise Unreachable(f"{url}: more than {self.total:,} bytes in all")
                     if size > self.cap:
                         raise Unreachable(f"{url}: more than {self.cap:,} bytes")
                     if time.monotonic() > end:

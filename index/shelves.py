@@ -7,6 +7,7 @@ somebody else wrote.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -53,10 +54,16 @@ class Folder:
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes, ``None`` when there is none of that name."""
+        place = self.root / inside(path)
         try:
-            return (self.root / inside(path)).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            mode = place.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        if stat.S_ISDIR(mode):
+            return None
+        if not stat.S_ISREG(mode):  # a copied tree may hold a link to a device, or a pipe
+            raise VerificationError(f"{place}: is no plain file; find out what put it there")
+        return place.read_bytes()
 
     def names(self, under: str = "") -> list[str] | None:
         """Return every file below a folder, sorted; unfinished ones of a writer are left out."""

@@ -69,8 +69,8 @@ def check_files(
         )
     # What a key is for is not in its PEM: each pinned key may be either, and none of them both, or
     # whoever has the log's key alone could sign records as well.
-    keys = [_Key(f"fixing-{key.id.partition('-')[2]}", key) for key in pinned]
-    logs = [_Key(f"log-{key.id.partition('-')[2]}", key) for key in pinned]
+    keys = [_Key("fixing" + k.id[k.id.index("-") :], k) for k in pinned if trust.may(k, "fixing")]
+    logs = [_Key("log" + k.id[k.id.index("-") :], k) for k in pinned if trust.may(k, "log")]
     tried: list[tuple[_Key | None, Any]] = []
     script: Any = verify_offline
     signers: list[_Key | None] = [one for one in logs if _signs_log(files, one)]

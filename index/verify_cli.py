@@ -239,14 +239,15 @@ def _trust(paths: list[Path] | None) -> Trust:
     for path in paths or []:
         try:
             key = pinned_key(path.read_bytes())
+            stated = purpose_in_name(path.name, key)
         except OSError as error:
             raise UsageError(f"--trusted-key {path}: {error.strerror}") from error
         except ConfigError as error:
             raise UsageError(
-                f"--trusted-key {path}: not a public key in PEM (-----BEGIN PUBLIC KEY-----)"
+                f"--trusted-key {path}: not a public key in PEM (-----BEGIN PUBLIC KEY-----), or "
+                "not the one its name says: it holds another key"
             ) from error
         keys.append(key)
-        stated = purpose_in_name(path.name, key)
         if stated is not None:
             purposes[key.raw] = stated
     return Trust(tuple(keys), purposes)

@@ -6,7 +6,9 @@ Each function adds to the findings whatever does not hold, naming the file or th
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 from index import gate
 from index.foreign_log import Break, ForeignLog, check_growth
@@ -18,6 +20,9 @@ from index.publication.note_text import parse_vkey
 from index.shelves import Shelf
 from index.verifying import Findings, Record, Seen, checked_note
 from methodology.errors import SpotfixError, VerificationError
+
+RESTATED: Final = 2
+"""The revision that two officers have to sign."""
 
 
 def check_tiles(seen: Seen, found: Findings) -> None:
@@ -129,14 +134,81 @@ def check_chain(seen: Seen, found: Findings) -> None:
         cited = [commit.get(name) for name in ("type", "index_id", "session", "ref_date")]
         if cited != ["commitment", *key] or commit["input_digest"] != record["input_digest"]:
             found.add(where, f"record {place} is no commitment of it and its inputs before it")
+        elif "COMMIT_UNWITNESSED" not in record["flags"]:
+            _check_was_seen(where, seen, place, seq, found)
+        if record["revision"] >= RESTATED:
+            _check_restated(where, seen, seq, found)
     found.counts["fixings"] = sum(r["type"] == "fixing" for r in seen.records)
+
+
+def _check_was_seen(where: str, seen: Seen, place: int, seq: int, found: Findings) -> None:
+    """Check that enough witness records stand between a commitment and its fixing (11.6)."""
+    between = [
+        one
+        for one in seen.records[place:seq]
+        if one["type"] == "witness" and place < one["size"] <= one["seq"]
+    ]
+    needed = max([1, *(one["quorum"] for one in between)])
+    if len({one["by"] for one in between}) < needed:
+        found.add(
+            where,
+            f"says that others saw its commitment, seq {place}, and the log has too few witness "
+            f"records between the two: {len(between)} of {needed}",
+        )
+
+
+def _check_restated(where: str, seen: Seen, seq: int, found: Findings) -> None:
+    """Check that the officers' act stands right before a restated fixing (24.1)."""
+    record, act = seen.records[seq], seen.records[seq - 1]
+    names = ("index_id", "session", "ref_date", "revision")
+    told = [act["type"], *(act.get(name) for name in names), act.get("value_after")]
+    if told != ["restatement", *(record[name] for name in names), record["value"]]:
+        found.add(where, f"is restated, and seq {seq - 1} is no restatement of it to this value")
+
+
+def check_officers(seen: Seen, batches: Shelf, found: Findings, chosen: Iterable[int]) -> None:
+    """Check that enough officers signed restatements, errata, cessations and answers (24.1).
+
+    Args:
+        seen: the log.
+        batches: ``statement/<sha256>.jsonl``, what was signed, stands below it.
+        found: takes what does not hold.
+        chosen: places of the log; for a restated fixing, the restatement before it is looked at.
+    """
+    from index import officers
+    from index.revision_checks import SIGNERS
+
+    acts = {
+        seq - (one["type"] == "fixing" and one["revision"] >= RESTATED)
+        for seq in chosen
+        for one in [seen.records[seq]]
+    }
+    for seq in sorted(acts):
+        record = seen.records[seq]
+        need = SIGNERS.get(record["type"], 0)
+        if not need or record.get("state", "ANSWERED") != "ANSWERED":
+            continue
+        told = record["statement"]["sha256"]
+        name = f"{officers.KIND}/{told.removeprefix('sha256:')}.jsonl"
+        body = batches.read(name)
+        if body is None or digest(body) != told:
+            what = "is missing" if body is None else f"has digest {digest(body)}"
+            found.add(batches.where(name), f"{what}; seq {seq} cites it")
+            continue
+        for problem in officers.problems_of(record, body, seen.history, need):
+            found.add(f"seq {seq}", problem)
+        found.counts["officers' acts"] += 1
 
 
 def check_witnesses(seen: Seen, found: Findings) -> None:
     """Check that what witnesses saw is this log, and that their lines are by the keys they state.
 
     Time stamps (RFC 3161) are counted and not checked here: that needs the authority's certificate.
+    Who a witness is nobody can see from the log: whoever publishes it can countersign under any
+    name. A key of the log itself is no witness; of all others a warning names the keys.
     """
+    own = {held.key.raw for held in seen.history.tenures.values() if held.key.purpose != "witness"}
+    others: dict[str, str] = {}
     for seq, record in enumerate(seen.records):
         if record["type"] != "witness":
             continue
@@ -153,11 +225,22 @@ def check_witnesses(seen: Seen, found: Findings) -> None:
             note = base64.b64decode(record["evidence"])
             shown = checked_note(note, (*logs, key))
             mine = key.id == record["by"] in [name for name, _ in shown.cosigned]
+            if key.raw in own:
+                raise VerificationError(f"{key.id} is a key of the log itself: nobody else saw it")
+            others[key.id] = key.name
             if (shown.size, shown.root) != (size, seen.root_at(size)) or not mine:
                 raise VerificationError(f"its evidence has no line by {key.id} at size {size}")
         except (SpotfixError, ValueError) as error:
             found.add(where, error)
         found.counts["cosignatures"] += 1
+    if others:
+        told = ", ".join(f"{name} ({key_id})" for key_id, name in sorted(others.items()))
+        found.warnings.append(f"countersigned by keys that the log states: {told}; ask them")
+    if found.counts["time stamps not checked"]:
+        found.warnings.append(
+            f"{found.counts['time stamps not checked']} time stamps were not checked: give their "
+            "evidence and the authority's certificate to `openssl ts -verify`"
+        )
 
 
 @lru_cache(1 << 14)

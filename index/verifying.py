@@ -7,6 +7,7 @@ or the place in the log. Work on the same bytes is done once in a process.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,13 @@ from index.ledger.canonical import parse_record
 from index.ledger.tiles import ENTRIES, WIDTH, Head, Tree, parse_checkpoint
 from index.publication import notes, schema
 from index.publication.key_records import KeyHistory
-from index.publication.keys import PublicKey
+from index.publication.keys import PURPOSES, PublicKey, is_demo
 from index.shelves import Shelf
-from methodology.errors import SpotfixError, VerificationError
+from methodology.errors import ConfigError, SpotfixError, VerificationError
 
 Record = Mapping[str, Any]
+
+_KEY_FILE = re.compile(rf"({'|'.join(PURPOSES)})-([0-9a-f]{{16}})(?:\.pem)?")
 
 _KEPT = 1 << 14
 """Results of pure functions that are kept, by their arguments."""
@@ -68,15 +71,31 @@ class Findings:
 # Keys -------------------------------------------------------------------------------------------
 
 
+EVERYONES = "EVERYONE HAS THE PRIVATE PART of"
+"""How the warning of demonstration and mock keys begins."""
+
+
 @dataclass(frozen=True)
 class Trust:
-    """Public keys that the verifier got elsewhere, by what they are made of."""
+    """Public keys that the verifier got elsewhere, by what they are made of.
+
+    A PEM does not say what its key is for. Where the name of the file did (``fixing-<id>.pem``),
+    ``purposes`` holds it by raw key, and the key is trusted for nothing else: whoever steals a
+    fixing key could make it the root of a log of his own.
+    """
 
     pinned: tuple[PublicKey, ...] = ()
+    purposes: Mapping[bytes, str] = field(default_factory=dict)
+
+    def may(self, key: PublicKey, purpose: str) -> bool:
+        """Return whether nothing that was said of a pinned key speaks against this purpose."""
+        return self.purposes.get(key.raw, purpose) == purpose
 
     def holds(self, key: PublicKey) -> bool:
-        """Return whether a key is one of the pinned ones, whatever it is called."""
-        return any((one.algorithm, one.raw) == (key.algorithm, key.raw) for one in self.pinned)
+        """Return whether a key is one of the pinned ones, and for what it is used for."""
+        return self.may(key, key.purpose) and any(
+            (one.algorithm, one.raw) == (key.algorithm, key.raw) for one in self.pinned
+        )
 
     @property
     def names(self) -> str:
@@ -91,6 +110,20 @@ def pinned_key(pem: bytes, origin: str = "pinned") -> PublicKey:
         ConfigError: not a public key.
     """
     return PublicKey.from_pem(pem, name=origin, purpose="log")
+
+
+def purpose_in_name(name: str, key: PublicKey) -> str | None:
+    """Return what a key is for if the name of its file says it, as the names of published ones do.
+
+    Raises:
+        ConfigError: the name says another key's id.
+    """
+    stated = _KEY_FILE.fullmatch(name)
+    if stated is None:
+        return None
+    if stated[2] != key.id.rpartition("-")[2]:
+        raise ConfigError(f"{name}: this file holds another key, {key.id.rpartition('-')[2]}")
+    return stated[1]
 
 
 @lru_cache(_KEPT)
@@ -286,13 +319,25 @@ def _check_trust(seen: Seen, trust: Trust, found: Findings) -> None:
     """Check that a pinned key vouches for this log; without one, say loudly that none does."""
     roots = [t.key for t in seen.history.tenures.values() if t.key.purpose == "root"]
     signers = seen.history.checkpoint_keys(seen.head.size)
+    known = [t.key.id for t in seen.history.tenures.values() if is_demo(t.key)]
+    if known:
+        found.warnings.append(
+            f"{EVERYONES} {', '.join(known)}: anybody could have made this log; it shows the way "
+            "and proves nothing"
+        )
     if not trust.pinned:
         found.warnings.append(
             f"signed by keys this copy names itself (root {roots[0].id}); anybody can make such a "
             "copy: pin one with --trusted-key"
         )
         return
-    if any(trust.holds(key) for key in (*roots, *signers)):
+    if any(trust.holds(key) for key in roots):
+        return
+    if any(trust.holds(key) for key in signers):
+        found.warnings.append(
+            "the pinned key signs the log and not the keys in it: that the right key signed its "
+            "records rests on what this copy says itself; pin its root"
+        )
         return
     fixing = {
         key
@@ -311,6 +356,12 @@ def _check_trust(seen: Seen, trust: Trust, found: Findings) -> None:
         f"no pinned key vouches for it: its root is {roots[0].id}, the log signs with "
         f"{', '.join(key.id for key in signers)}; pinned: {trust.names}",
     )
+    for key in (*roots, *signers, *fixing):
+        if key.raw in trust.purposes and not trust.may(key, key.purpose):
+            found.add(
+                seen.shelf.where("checkpoint"),
+                f"the key pinned for {trust.purposes[key.raw]} is this log's key for {key.purpose}",
+            )
 
 
 __all__ = [
@@ -321,6 +372,7 @@ __all__ = [
     "Trust",
     "checked_note",
     "pinned_key",
+    "purpose_in_name",
     "read_log",
     "signed_by",
 ]

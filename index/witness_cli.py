@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -72,7 +73,7 @@ def witness(
     screen = screen_of(as_json)
     with ExitStack() as held:
         held.enter_context(PublisherLock(state / "witness.lock"))
-        outside = held.enter_context(Outside(is_insecure=insecure))
+        outside = held.enter_context(Outside(is_insecure=insecure, total=sys.maxsize))
         shelf = _shelf(log, outside)
         origin = _origin(shelf) if shelf is not None else None
         keys = _log_keys(log_key or [], origin, shelf, state, screen)

@@ -18,15 +18,27 @@ import polars as pl
 import pytest
 
 from collectors.base import Capture, Parsed
-from index import corrections, intake, officers, projections, replay, restating, revising, schedule
+from index import (
+    corrections,
+    intake,
+    officers,
+    projections,
+    replay,
+    restating,
+    revising,
+    schedule,
+    verify_targets,
+)
 from index.config import Settings
 from index.gate import Difference
 from index.revision_plan import Plan
 from index.shop import open_shop
+from index.verifying import Findings, Trust
 from methodology.errors import ConfigError, VerificationError
 from tests import live_world as lw
 from tests import loopback as lb
 from tests import revision_world as rw
+from tests.published_trees import read_files, target_of
 
 
 @dataclass
@@ -410,3 +422,23 @@ def test_an_intake_that_lacks_more_than_its_correction_names_does_not_verify(
     assert office.revise(*office.signed())[0] == 0
     with pytest.raises(VerificationError, match="its captures are not those before it"):
         replay.verify(office.settings)
+
+
+def test_a_stranger_sees_that_two_officers_signed_a_restatement(office: Office) -> None:
+    """What they signed is published: the keys of the server alone restate nothing."""
+    code, told = office.revise(*office.signed())
+    assert code == 0, told
+    files = {f"site/{n}": b for n, b in read_files(office.settings.site).items()}
+    files |= {f"drop/{n}": b for n, b in read_files(office.settings.drop).items()}
+    [name] = (name for name in files if "/statement/" in name)
+
+    def said(of: dict[str, bytes]) -> Findings:
+        found = Findings()
+        verify_targets.verify(target_of(of), Trust(), [], found)
+        return found
+
+    sound = said(files)
+    assert (sound.problems, sound.counts["officers' acts"]) == ([], 3)
+    for other in ({**files, name: files[name] + b"\n"}, {n: files[n] for n in files if n != name}):
+        assert all(name == one.where for one in said(other).problems)
+        assert said(other).problems

@@ -60,7 +60,12 @@ def call(heads: Path, *words: object) -> Any:
 def told(heads: Path, *words: object) -> Any:
     result = call(heads, *words, "--json")
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    found = json.loads(result.stdout)
+    # The keys of these trees are everyone's: that is said each time, and tested by itself.
+    told = [one for one in found["warnings"] if "everyone has the private part" in one.lower()]
+    found["warnings"] = [one for one in found["warnings"] if one not in told]
+    assert told
+    return found
 
 
 # --- targets -----------------------------------------------------------------------------------
@@ -103,7 +108,10 @@ def test_a_target_at_an_address_is_sound(
 ) -> None:
     found = told(heads, f"{server.url}/{target}", "--trusted-key", pem)
     assert found["checked"].items() >= checked.items()
-    assert found["warnings"] == []
+    is_site = target == ""  # the feed's second names of each file are too many for its quota
+    assert [one for one in found["warnings"] if "were not asked one by one" not in one] == []
+    assert len(found["warnings"]) == is_site
+    assert not (is_site and any(one.startswith("/v1/") for one in server.paths()))
 
 
 def test_a_session_is_read_over_http_without_the_rest_of_the_drop(
@@ -214,11 +222,35 @@ def test_a_pinned_key_that_does_not_vouch_ends_with_20(
     assert not heads.exists()
 
 
-@pytest.mark.parametrize("purpose", ["root", "log"])
-def test_root_or_log_key_vouch_for_all_of_it(
-    out: Path, heads: Path, tmp_path: Path, purpose: str
+def test_the_root_vouches_for_all_of_it(out: Path, heads: Path, tmp_path: Path) -> None:
+    assert told(heads, out / "drop", *pinned(tmp_path, "root"))["warnings"] == []
+
+
+def test_the_logs_key_alone_vouches_for_the_log_and_says_so(
+    out: Path, heads: Path, tmp_path: Path
 ) -> None:
-    assert told(heads, out / "drop", *pinned(tmp_path, purpose))["warnings"] == []
+    """Whoever steals it makes a root and a fixing key of his own."""
+    [warning] = told(heads, out / "drop", *pinned(tmp_path, "log"))["warnings"]
+    assert warning.startswith("the pinned key signs the log and not the keys in it")
+
+
+def test_a_key_is_trusted_for_nothing_but_what_its_files_name_says(
+    out: Path, heads: Path, tmp_path: Path
+) -> None:
+    """A thief of the fixing key could make it the root of a log of his own."""
+    root = DemoSigner("root").public
+    path = tmp_path / f"fixing{root.id[4:]}.pem"
+    path.write_bytes(root.pem())
+    result = call(heads, out / "site", "--trusted-key", path)
+    assert result.exit_code == 20
+    assert "the key pinned for fixing is this log's key for root" in result.stdout
+
+
+def test_a_key_file_named_for_another_key_is_refused(heads: Path, tmp_path: Path) -> None:
+    path = tmp_path / "root-0123456789abcdef.pem"
+    path.write_bytes(DemoSigner("root").public.pem())
+    result = call(heads, tmp_path, "--trusted-key", path)
+    assert (result.exit_code, "holds another key" in result.stderr) == (2, True)
 
 
 def test_the_fixing_key_alone_vouches_for_records_and_says_so(

@@ -48,6 +48,9 @@ MAX_NAME_BYTES: Final = 255
 DEMO_SEED: Final = b"spotfix demonstration key, known to everyone: "
 """What the private demonstration keys are derived from; see :class:`DemoSigner`."""
 
+MOCK_SEED: Final = b"spotfix mock key, known to everyone: "
+"""What the keys of the mock feed are derived from, with the name of each."""
+
 _EIGHTH_1 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc"
 _EIGHTH_2 = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03"
 SMALL_ORDER: Final = frozenset(
@@ -264,11 +267,17 @@ class DemoSigner(_Held):
 @lru_cache(maxsize=1)
 def demo_keys() -> frozenset[bytes]:
     """Return the raw public keys whose private half everyone knows."""
+    mock = {
+        private_from_seed(algorithm, hashlib.sha256(MOCK_SEED + slot).digest())
+        for slot, algorithm in (
+            (b"root", ED25519), (b"fixing", ED25519), (b"log", ED25519), (b"log_pq", ML_DSA_44),
+        )
+    }  # fmt: skip
     return frozenset(
         DemoSigner(purpose, algorithm).public.raw
         for purpose in PURPOSES
         for algorithm in (ED25519, ML_DSA_44)
-    )
+    ) | frozenset(private.public_key().public_bytes_raw() for private in mock)
 
 
 def is_demo(key: PublicKey) -> bool:

@@ -32,9 +32,9 @@ KEYS: Final = "keys/keys.json"
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 PUBLIC_BODIES: Final = frozenset(
-    {"contributions", "inputs", "basket", "panel_state", "manifest", "rules"}
+    {"contributions", "inputs", "basket", "panel_state", "manifest", "rules", "statement"}
 )
-"""Kinds of cited bodies that are published: what a fixing is recomputed from."""
+"""Kinds of cited bodies that are published: what values are made of, and what officers signed."""
 
 
 def cited_bodies(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
