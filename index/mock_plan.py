@@ -187,6 +187,7 @@ def _late(items: list[Item], item: Item) -> None:
             # A final that was due before the late provisional follows it.
             each.at = max(each.at, due + LATE)
     item.fields["calculated_at"] = item.fields["published_at"] = clock.iso(item.at)
+    item.fields["flags"] = sorted({*item.fields["flags"], "LATE"})
     text = f"MOCK: the provisional print due at {clock.iso(due)} is late"
     at = due + GRACE
     said = {

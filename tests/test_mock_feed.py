@@ -117,6 +117,7 @@ def test_a_late_fixing_is_announced_and_then_comes(played: Played) -> None:
     # 16:00 in New York is 20:00Z in June; a provisional is due 45 minutes later.
     assert notice["at"] == "2026-06-18T20:55:00.000Z"
     assert late["published_at"] == "2026-06-18T21:15:00.000Z"
+    assert "LATE" in late["flags"]
     assert played.of("late") == [notice["seq"], late["seq"]]
 
 
