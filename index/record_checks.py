@@ -139,9 +139,14 @@ def known_differences(published: Published) -> set[Key]:
 def check_links(shop: Shop, bodies: list[bytes], problems: list[str]) -> None:
     """Check what each fixing cites (commitment, revision replaced, manifest, state), and when."""
     published = shop.published
+    # Looked up once for each digest: the listing is made anew from a hundred files.
+    known: dict[str | None, Rules] = {}
     for key, record in published.fixings.items():
         name = f"{key[0]} {key[2]} r{key[3]}"
-        rules = rules_at(shop, record["seq"])
+        digest_of_rules = published.rules_at(record["seq"])
+        if digest_of_rules not in known:
+            known[digest_of_rules] = rules_at(shop, record["seq"])
+        rules = known[digest_of_rules]
         definition = rules.definitions.get(key[0])
         if definition is None or definition.session != key[1]:
             problems.append(f"{name}: no index of that id and session {key[1]} is defined")

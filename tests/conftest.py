@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from index import config, pipeline
 from index.config import Settings
+from tests.live_world import watch_few_indices
 from tests.offline import close_the_door
 from tests.small_bundle import make_small_bundle
 
@@ -62,22 +63,43 @@ def shared_folder(factory: pytest.TempPathFactory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
+def published_once(folder: Path, name: str) -> Settings:
+    """Settings of a directory below ``folder`` in which the small bundle is published once."""
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bundle, done = folder / f"{name}-bundle", folder / f"{name}.done"
+        found = config.load(out=folder / f"{name}-out", bundle=bundle)
+        if not done.exists():
+            make_small_bundle(bundle)
+            pipeline.run_bundled(found)
+            done.touch()
+    return found
+
+
+def copy_of(whole: Settings, out: Path) -> Settings:
+    """Settings of a copy of a ledger that one test may change.
+
+    Thousands of files of ``drop`` and ``site/v1`` have a second name only: put another file in
+    the place of one, and never write into it. All others are copies.
+    """
+    once = (f"{whole.drop}/", f"{whole.site}/v1/")
+
+    def copied(source: str, target: str) -> str:
+        call = os.link if source.startswith(once) else shutil.copyfile
+        call(source, target)
+        return target
+
+    shutil.copytree(whole.out, out, copy_function=copied)
+    return config.load(out=out, bundle=whole.bundle)
+
+
 @pytest.fixture(scope="session")
 def small_ledger(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a directory in which the small bundle is published, once for all workers.
 
     Read it; a test that writes takes ``small_copy``.
     """
-    folder = shared_folder(tmp_path_factory)
-    with (folder / "small.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        bundle, done = folder / "small-bundle", folder / "small.done"
-        found = config.load(out=folder / "small-out", bundle=bundle)
-        if not done.exists():
-            make_small_bundle(bundle)
-            pipeline.run_bundled(found)
-            done.touch()
-    return found
+    return published_once(shared_folder(tmp_path_factory), "small")
 
 
 @pytest.fixture(scope="session")
@@ -88,17 +110,30 @@ def small_bundle(small_ledger: Settings) -> Path:
 
 @pytest.fixture
 def small_copy(small_ledger: Settings, tmp_path: Path) -> Settings:
-    """Settings of a copy of the small ledger that one test may change.
+    """Settings of a copy of the small ledger that one test may change: see ``copy_of``."""
+    return copy_of(small_ledger, tmp_path / "out")
 
-    Thousands of files of ``drop`` and ``site/v1`` have a second name only: put another file in
-    the place of one, and never write into it. All others are copies.
+
+@pytest.fixture(scope="session")
+def few_published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The small bundle published by a publisher that knows eighteen indices: see ``few_ledger``."""
+    with pytest.MonkeyPatch.context() as patch:
+        watch_few_indices(patch)
+        return published_once(shared_folder(tmp_path_factory), "few")
+
+
+@pytest.fixture
+def few_ledger(few_published: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a ledger of eighteen indices, and a test that knows no other ones.
+
+    For promises that hold or break whatever is published: a run and a verification take a third
+    of what they take on the small ledger. Read it; a test that writes takes ``few_copy``.
     """
-    once = (f"{small_ledger.drop}/", f"{small_ledger.site}/v1/")
+    watch_few_indices(monkeypatch)
+    return few_published
 
-    def copied(source: str, target: str) -> str:
-        call = os.link if source.startswith(once) else shutil.copyfile
-        call(source, target)
-        return target
 
-    shutil.copytree(small_ledger.out, tmp_path / "out", copy_function=copied)
-    return config.load(out=tmp_path / "out", bundle=small_ledger.bundle)
+@pytest.fixture
+def few_copy(few_ledger: Settings, tmp_path: Path) -> Settings:
+    """Settings of a copy of the ledger of few indices, to change: see ``copy_of``."""
+    return copy_of(few_ledger, tmp_path / "out")

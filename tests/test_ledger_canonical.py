@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from index.ledger.canonical import canonical, digest, parse_record
 from methodology.errors import VerificationError
@@ -50,6 +54,19 @@ def test_digest_is_the_published_sha256_of_abc() -> None:
     assert digest(b"abc") == (
         "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+PLAIN = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1)
+TEXT = st.text(st.characters(exclude_categories=("Cs",))) | st.text(st.characters(max_codepoint=127))
+RECORDS = st.dictionaries(
+    TEXT,
+    st.recursive(PLAIN | TEXT, lambda of: st.lists(of) | st.dictionaries(TEXT, of), max_leaves=8),
+)
+
+
+@given(RECORDS)
+def test_the_bytes_are_those_of_the_library_for_rfc_8785(record: dict[str, Any]) -> None:
+    assert canonical(record) == rfc8785.dumps(record)
 
 
 def deep(levels: int) -> object:

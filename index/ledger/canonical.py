@@ -10,6 +10,7 @@ are integers that every JSON reader holds exactly.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -25,6 +26,10 @@ MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 """Deepest nesting of lists and objects in a record."""
 
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
+
 
 def canonical(record: Mapping[str, object]) -> bytes:
     """Return the RFC 8785 bytes of one record: keys sorted by UTF-16, no blanks, UTF-8.
@@ -39,6 +44,11 @@ def canonical(record: Mapping[str, object]) -> bytes:
             It means a caller built the record wrongly: turn money into decimal text first.
     """
     _refuse(record, "record", 0)
+    # Of what is left, only keys beyond U+FFFF have another order in the encoder written in C.
+    with contextlib.suppress(TypeError):  # a mapping that is no dictionary
+        text = _ENCODER.encode(record)
+        if text.isascii():
+            return text.encode("ascii")
     try:
         return bytes(rfc8785.dumps(dict(record)))  # type: ignore[arg-type]
     except rfc8785.CanonicalizationError as error:
