@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -134,8 +135,9 @@ def _line(level: str, value: str | None) -> Row:
     }  # fmt: skip
 
 
+@lru_cache(maxsize=512)
 def _shape(panel: Panel, limits: Resistance) -> Row:
-    """Return estimator, worst cases and breakdown point of a panel."""
+    """Return estimator, worst cases and breakdown point of a panel; do not change what it gives."""
     base = power.rate(panel)
     worst: tuple[int, Reach] | None = None
     for g in range(len(panel.groups)):

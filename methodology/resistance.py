@@ -107,6 +107,14 @@ def rate_of(prices: Sequence[int | Fraction], weights: Sequence[int], estimator:
     """
     if not any(weights):
         raise ValueError("no member has a weight: there is no rate")
+    return _rate_of(tuple(prices), tuple(weights), estimator)
+
+
+@lru_cache(maxsize=4096)
+def _rate_of(
+    prices: tuple[int | Fraction, ...], weights: tuple[int, ...], estimator: str
+) -> Fraction:
+    """Return :func:`rate_of`: most panels stand as they stood the day before."""
     order = sorted(range(len(prices)), key=lambda g: prices[g])
     share = _kept([[weights[g] for g in order]], estimator)[0]
     top = sum((k * Fraction(prices[g]) for k, g in zip(share, order, strict=True)), Fraction(0))
@@ -183,6 +191,7 @@ def pieces(panel: Panel, member: int) -> tuple[Piece, ...]:
     return tuple(made)
 
 
+@lru_cache(maxsize=2048)
 def any_price(panel: Panel, member: int) -> Reach:
     """Return what one member can make of the rate with any price from 0 to infinity; exact."""
     ends: list[Fraction] = []
@@ -305,6 +314,7 @@ def groups_by_theory(panel: Panel) -> int:
     return len(panel.weights)
 
 
+@lru_cache(maxsize=2048)
 def nearest_price(panel: Panel, member: int, target: Fraction) -> int | None:
     """Return the own price nearest to today's at which the rate has moved by ``target``.
 
