@@ -205,7 +205,7 @@ def test_a_cache_never_keeps_a_value_beyond_the_next_print(
         (BASE + "/2026-W47-2", 400, "invalid-parameter", "YYYY-MM-DD"),
         (BASE + "/2026-11-15", 410, "withdrawn", "computed twice"),
         (BASE + "/latest?max_age=PT14M", 412, "stale", "max_age is 840 s"),
-        (BASE + "/latest?max_age=P0D", 412, "stale", "900 s ago"),
+        (BASE + "/latest?max_age=P0D", 412, "stale", "900 s old"),
         (BASE + "/latest?max_age=1h", 400, "invalid-parameter", "'max_age'"),
         (BASE + "/latest?max_age=PT1.5H", 400, "invalid-parameter", "'PT1.5H'"),
         (BASE + "/latest?status=final", 400, "invalid-parameter", "'final'"),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from index import liverun, moments, records, schedule
+from index.feed import resources
 from index.published import Published
 from index.records import fixing_record
 from methodology.errors import ConfigError
@@ -259,3 +260,17 @@ def test_a_body_that_could_not_be_read_is_no_round_of_asking() -> None:
         ),
     )
     assert liverun._rounds(held) == [at("2026-11-20T12:00")]
+
+
+@pytest.mark.parametrize(
+    ("published", "aged_from"),
+    [
+        pytest.param("20T21:45:00.000", "2026-11-20T21:45", id="a_provisional_in_time"),
+        pytest.param("20T22:59:00.000", "2026-11-20T22:59", id="a_late_one_before_its_final"),
+        pytest.param("21T20:00:00.000", "2026-11-20T23:00", id="a_print_a_day_late"),
+    ],
+)
+def test_a_late_print_does_not_make_its_day_younger(published: str, aged_from: str) -> None:
+    record = {"cutoff_at": "2026-11-20T21:00:00.000Z"}
+    entry: Any = SimpleNamespace(published_at=at(f"2026-11-{published}"), record=lambda: record)
+    assert resources._aged_from(entry) == at(aged_from)

@@ -179,13 +179,13 @@ class Fixings:
         oldest = asked.get("max_age")
         if oldest is not None:
             now = self.feed.now()
-            age = now - entry.published_at
+            age = now - _aged_from(entry)
             if age > oldest:
                 raise Problem(
                     "stale",
                     f"the newest record of {series.index_id} {series.session} is of "
                     f"{entry.ref_date}, published at {clock.iso(entry.published_at)}, "
-                    f"{int(age.total_seconds())} s ago; max_age is "
+                    f"{int(age.total_seconds())} s old; max_age is "
                     f"{int(oldest.total_seconds())} s",
                     published_at=clock.iso(entry.published_at),
                     age_seconds=int(age.total_seconds()),
@@ -292,6 +292,15 @@ class Fixings:
         inputs = cited_body(self.site, "inputs", uri.rpartition("/")[2].removesuffix(".jsonl"))
         cited = cited_body(self.site, "contributions", record["contributions"]["sha256"])
         return record, inputs, cited
+
+
+def _aged_from(entry: Entry) -> datetime:
+    """Return the moment from which a fixing grows old (naive UTC), for ``max_age``.
+
+    A print that came late does not make its day any younger: at most when its final was due.
+    """
+    cut = datetime.fromisoformat(entry.record()["cutoff_at"]).replace(tzinfo=None)
+    return min(entry.published_at, cut + clock.FINAL_AFTER)
 
 
 def cited_body(site: Path, kind: str, digest: str) -> bytes:
