@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import polars as pl
@@ -23,6 +24,9 @@ from index.verifying import Findings, Seen
 from index.warehouse import tables, write
 from methodology import schemas
 from methodology.errors import VerificationError
+
+ALONE: Final = {"enable_external_access": "false", "lock_configuration": "true"}
+"""How a file of somebody else is opened."""
 
 Bodies = Callable[[str, str], bytes | None]
 """``bodies(kind, digest)``: a stored body whose digest was checked, ``None`` if out of reach."""
@@ -152,7 +156,10 @@ def _parquet(file: Path, seen: Seen) -> dict[str, pl.DataFrame]:
     if file.name not in write.PARQUET:
         raise VerificationError(f"not one of {', '.join(write.PARQUET)}")
     told = pl.read_parquet_metadata(file)
-    head = Head(int(told.get("log_size", "-1")), bytes.fromhex(told.get("log_root", "")))
+    try:
+        head = Head(int(told.get("log_size", "-1")), bytes.fromhex(told.get("log_root", "")))
+    except ValueError as error:
+        raise VerificationError(f"log_size or log_root in its metadata: {error}") from error
     if head != seen.head:
         raise VerificationError(
             f"made from a log of size {head.size}, root {head.root.hex()}; this one has "
@@ -162,9 +169,15 @@ def _parquet(file: Path, seen: Seen) -> dict[str, pl.DataFrame]:
 
 
 def _duckdb(file: Path) -> dict[str, pl.DataFrame]:
-    with duckdb.connect(file, read_only=True) as connection:
-        names = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        return {str(name): connection.sql(f'SELECT * FROM "{name}"').pl() for (name,) in names}
+    # Somebody else made the file: it reads and writes nothing else here, and a table whose name
+    # ends the quotes is a name, not a statement.
+    with duckdb.connect(file, read_only=True, config=ALONE) as connection:
+        found = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        names = {str(name): str(name).replace('"', '""') for (name,) in found}
+        return {
+            name: connection.sql(f'SELECT * FROM "{spelled}"').pl()
+            for name, spelled in names.items()
+        }
 
 
 def _compare(
