@@ -57,7 +57,9 @@ def test_digest_is_the_published_sha256_of_abc() -> None:
 
 
 PLAIN = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1)
-TEXT = st.text(st.characters(exclude_categories=("Cs",))) | st.text(st.characters(max_codepoint=127))
+TEXT = st.text(st.characters(exclude_categories=("Cs",))) | st.text(
+    st.characters(max_codepoint=127)
+)
 RECORDS = st.dictionaries(
     TEXT,
     st.recursive(PLAIN | TEXT, lambda of: st.lists(of) | st.dictionaries(TEXT, of), max_leaves=8),
