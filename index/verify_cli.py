@@ -84,8 +84,8 @@ def _here(
 ) -> None:
     """Recompute the ledger, then check drop and site against it."""
     from index import replay
-    from index.terminal import GOOD, Bars
-    from index.verifying import Findings
+    from index.terminal import GOOD, WARN, Bars
+    from index.verifying import EVERYONES, Findings
 
     found = Findings()
     try:
@@ -119,6 +119,9 @@ def _here(
             ("files have", "records", "intakes", "of ", "days", "artefact")
         ):
             screen.line((" ✓ ", GOOD), f"{count:>9,}  {text}")
+    for warning in found.warnings:
+        if warning.startswith(EVERYONES):
+            screen.line((" ! ", WARN), warning)
     screen.line(("OK", GOOD))
 
 
@@ -162,6 +165,7 @@ def _there(
     from index import verify_targets
     from index.known_heads import Heads, default_path
     from index.outside import Outside
+    from index.publication.keyring import DEV_ORIGIN
     from index.terminal import Bars
 
     heads = Heads(heads_file or default_path())
@@ -184,6 +188,11 @@ def _there(
         note = target.log.read("checkpoint") or b""
         kept = heads.keep_evidence(shown.origin, shown.newer, note)
         screen.say(f"the checkpoint shown now is kept: {kept}; the one seen before: {heads.path}")
+        if shown.origin == DEV_ORIGIN:
+            screen.say(
+                f"{DEV_ORIGIN} is the demonstration log that every installation makes for itself, "
+                "and two versions of the software make two: for another one, --heads FILE"
+            )
     try:
         outcome.found.refuse(outcome.evidence)
     except VerificationError as error:

@@ -275,9 +275,9 @@ def _at_address(url: str, served: Served, given: Shelf | None) -> Target:
         if mark == "/drop/":
             under = path[at + len(mark) :].strip("/")
             return Target("drop", url, log, site, Within(site, "drop"), under)
-        more = ": what its Content-Location says" if path.endswith("/latest") else ""
         raise UsageError(
-            f"{url}: name a record's file (.../r1.json){more}, a folder below /drop/v1, or the log"
+            f"{url}: name a record's file (.../r1.json; of latest: what its Content-Location "
+            "says), a folder below /drop/v1, or the log"
         )
     site = shelf(path)
     return Target("site", url, given or Within(site, "log"), site, Within(site, "drop"))

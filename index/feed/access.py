@@ -311,7 +311,9 @@ def admit(caller: Caller, path: str, *, keys_required: bool) -> None:
     if needed is None:
         return
     if caller.client is None:
-        raise unauthorized("this server answers clients with a key", None)
+        raise unauthorized(
+            "this server answers clients with a key: send Authorization: Bearer spk_...", None
+        )
     if needed not in caller.client.scopes:
         raise Problem(
             "forbidden",
