@@ -6,6 +6,7 @@ Each function adds to the findings whatever does not hold, naming the file or th
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
@@ -243,12 +244,27 @@ def check_witnesses(seen: Seen, found: Findings) -> None:
         )
 
 
+def _read_twice(contributions: bytes) -> list[str]:
+    """Return what stands twice among the lines of a value: two weights would be one group's.
+
+    Raises:
+        VerificationError: a line is not canonical, so that two readers may read two things.
+    """
+    rows = [parse_record(line) for line in contributions.split(b"\n") if line]
+    names = Counter(row.get("group") for row in rows if row.get("status") != "REFUSED")
+    return [f"group {name} counts {n} times" for name, n in names.items() if name and n > 1]
+
+
 @lru_cache(1 << 14)
 def _recomputed(body: bytes, contributions: bytes, basket: bytes, state: bytes) -> tuple[str, ...]:
     """Return the differences a second engine finds; raises NotCovered where it has no road."""
     evidence = gate.Evidence(contributions, basket, state)
     try:
-        return tuple(one.text for one in gate.differences(parse_record(body), evidence))
+        twice = _read_twice(contributions)
+        found = tuple(one.text for one in gate.differences(parse_record(body), evidence))
+        return (*twice, *found)
+    except VerificationError as error:
+        return (f"a line it cites can be read in two ways: {error}",)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         return (f"the bodies it cites cannot be read: {error!r}",)
 

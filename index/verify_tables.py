@@ -25,7 +25,10 @@ from index.warehouse import tables, write
 from methodology import schemas
 from methodology.errors import VerificationError
 
-ALONE: Final = {"enable_external_access": "false", "lock_configuration": "true"}
+ALONE: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "enable_external_access": False,
+    "lock_configuration": True,
+}
 """How a file of somebody else is opened."""
 
 Bodies = Callable[[str, str], bytes | None]

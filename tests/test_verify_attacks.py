@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from index import officers, verify_tables, verify_targets
 from index.config import Settings
-from index.ledger.canonical import canonical
+from index.ledger.canonical import canonical, digest
 from index.mock_feed import keyring as mock_keyring
 from index.outside import Outside, Unreachable
 from index.publication.key_records import KeyHistory
@@ -45,6 +46,12 @@ def found_in(files: dict[str, bytes]) -> Findings:
 def a_final(tree: Published) -> dict[str, Any]:
     records = [tree.record(seq) for seq in range(len(tree.bodies))]
     return next(r for r in records if r["type"] == "fixing" and r["revision"] == 1 and r["value"])
+
+
+def a_rate(tree: Published) -> dict[str, Any]:
+    records = [tree.record(seq) for seq in range(len(tree.bodies))]
+    rates = (r for r in records if str(r.get("index_id")).startswith(("GPR", "TKR")))
+    return next(r for r in rates if r["type"] == "fixing" and r["revision"] == 1 and r["value"])
 
 
 # Records ------------------------------------------------------------------------------------------
@@ -81,6 +88,33 @@ def test_a_statement_that_two_readers_read_differently_is_refused(body: bytes, w
     [problem] = officers.problems_of(record, body, KeyHistory(), 2)
     assert problem.startswith("erratum 7")
     assert what in problem
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        pytest.param(lambda b: b + b.split(b"\n")[0] + b"\n", "times", id="a_group_twice"),
+        pytest.param(
+            lambda b: b.replace(b'"group"', b'"group":"x","group"', 1),
+            "two ways",
+            id="a_name_twice",
+        ),
+    ],
+)
+def test_lines_that_count_or_read_twice_are_named(
+    tree: Published, change: Callable[[bytes], bytes], what: str
+) -> None:
+    record = a_rate(tree)
+    name = f"site/batches/contributions/{record['contributions']['sha256'][7:]}.jsonl"
+    lines = sorted(tree.files[name].split(b"\n")[:-1], key=lambda one: b"REFUSED" in one)
+    body = change(b"\n".join(lines) + b"\n")
+    record["contributions"] = {**record["contributions"], "sha256": digest(body)}
+    bodies = list(tree.bodies)
+    bodies[record["seq"]] = canonical(record)
+    files = logged(tree.files, bodies)
+    files[f"site/batches/contributions/{digest(body)[7:]}.jsonl"] = body
+    said = [str(one) for one in found_in(files).problems]
+    assert any(f"seq {record['seq']} (" in one and what in one for one in said), said[-3:]
 
 
 # Manifests ----------------------------------------------------------------------------------------
