@@ -140,10 +140,14 @@ def few_indices() -> tuple[Definition, ...]:
     )
 
 
-def watch_few_indices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let publisher and verifier know only those: a published day then takes a moment."""
+def watch_few_indices(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let publisher and verifier know only those: a published day then takes a moment.
+
+    With ``names``: only those of them that are defined in one file with an index of that name.
+    """
+    chosen = tuple(d for d in few_indices() if not names or set(names) & set(d.index_ids))
     for module in (shop, replay):
-        monkeypatch.setattr(module, "load_definitions", few_indices)
+        monkeypatch.setattr(module, "load_definitions", lambda: chosen)
 
 
 def settings(
