@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from index import config, pipeline
 from index.config import Settings
 from tests.live_world import watch_few_indices
 from tests.offline import close_the_door
-from tests.small_bundle import make_small_bundle
+from tests.small_ledgers import copy_of, published_once
 
 KEPT = {"SPOTFIX_PAYLOADS"}
 """Where the captured bodies are; every other ``SPOTFIX_*`` would change what is tested."""
@@ -61,36 +58,6 @@ def shared_folder(factory: pytest.TempPathFactory) -> Path:
     """Return a folder that all workers of this session share."""
     base = factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
-def published_once(folder: Path, name: str) -> Settings:
-    """Settings of a directory below ``folder`` in which the small bundle is published once."""
-    with (folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        bundle, done = folder / f"{name}-bundle", folder / f"{name}.done"
-        found = config.load(out=folder / f"{name}-out", bundle=bundle)
-        if not done.exists():
-            make_small_bundle(bundle)
-            pipeline.run_bundled(found)
-            done.touch()
-    return found
-
-
-def copy_of(whole: Settings, out: Path) -> Settings:
-    """Settings of a copy of a ledger that one test may change.
-
-    Thousands of files of ``drop`` and ``site/v1`` have a second name only: put another file in
-    the place of one, and never write into it. All others are copies.
-    """
-    once = (f"{whole.drop}/", f"{whole.site}/v1/")
-
-    def copied(source: str, target: str) -> str:
-        call = os.link if source.startswith(once) else shutil.copyfile
-        call(source, target)
-        return target
-
-    shutil.copytree(whole.out, out, copy_function=copied)
-    return config.load(out=out, bundle=whole.bundle)
 
 
 @pytest.fixture(scope="session")
