@@ -49,6 +49,9 @@ def shared_moves(rows: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
         Rows of :data:`FOUND`. ``is_note`` marks a uniform move of one seller that no unit and no
         currency explains and that is smaller than a factor of two: it is told, not refused.
     """
+    far = (pl.col("size") >= limits.moved) | per_gpu(limits)
+    if not rows.select(far.any()).item():  # each way of sharing needs a row that moved
+        return pl.DataFrame(schema=FOUND)
     sides = pl.when(pl.col("side") == "cached").then(pl.lit("in")).otherwise("side").alias("side")
     machines = rows.select(MACHINE).unique(maintain_order=True).with_row_index("machine")
     witnesses = (
