@@ -54,6 +54,9 @@ def published(settings: Settings) -> Iterator[Line]:
     if not Log.exists(settings.ledger):
         return
     size = Log.open(settings.ledger, read_only=True).size
+    if not size:
+        yield "published", "warn", "the log has no record yet", "spotfix run"
+        return
     path = settings.site / CHECKPOINT
     if not path.is_file():
         yield "published", "warn", f"no {path}: nobody can see the log", "spotfix run"

@@ -133,6 +133,13 @@ def test_a_month_without_fixings_says_so(small_ledger: Settings) -> None:
         audit_bundle.build(small_ledger, audit_bundle.month("2019-02"))
 
 
+def test_a_log_without_records_says_so(tmp_path: Path) -> None:
+    settings = Settings(out=tmp_path)
+    Log.create(settings.ledger, settings.log_origin)
+    with pytest.raises(CoverageError, match="nothing is logged yet; `spotfix run` first"):
+        audit_bundle.build(settings, audit_bundle.month("2026-08"))
+
+
 def test_a_folder_that_is_in_use_is_left_alone(few: Files, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(UsageError, match="name a new folder"):
