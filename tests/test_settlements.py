@@ -97,7 +97,8 @@ def test_a_month_is_priced_at_ten_where_its_exchange_is_and_once() -> None:
 
 
 def test_a_price_that_comes_two_days_late_says_so() -> None:
-    found = made(shop(H100, may()), "2026-06-03 15:00:00.250")
+    values: dict[date, str | None] = {date(2026, 5, n): "2.5000" for n in range(1, 32)}
+    found = made(shop(H100, values), "2026-06-03 15:00:00.250")
     assert {r["published_at"] for r in found} == {"2026-06-03T15:00:00.250Z"}
 
 
