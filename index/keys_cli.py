@@ -266,7 +266,9 @@ def export(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the public keys as PEM, as OpenSSL reads them; the log's also as witnesses do.
+    """Write the public keys as PEM, as OpenSSL reads them.
+
+    Those of the log also as .vkey, as witnesses take them.
 
     \b
     Example:
