@@ -24,7 +24,7 @@ from methodology.errors import DefinitionError, UsageError
 from tests.bundled_history import BUNDLE, packaged
 
 Row = dict[str, Any]
-FIRST = date(2026, 1, 1)
+FIRST, LAST = date(2026, 1, 1), date(2026, 6, 18)
 
 EVENT_INDICES = (
     "GPR-H100-SXM-80-OD-HYP-US",
@@ -62,7 +62,7 @@ def both(history: passes.History) -> tuple[Any, bytes, Any, bytes]:
 @pytest.fixture(scope="module")
 def told(small_bundle: Path) -> Row:
     """The report of the small bundle."""
-    return backtesting.make(small_bundle, FIRST, None, silent)
+    return backtesting.make(small_bundle, FIRST, LAST, silent)
 
 
 # --- events -------------------------------------------------------------------------------------
@@ -273,16 +273,6 @@ def test_every_chart_has_a_name_and_a_table(told: Row) -> None:
     assert "table" in body[body.index("svg") :]
 
 
-def test_the_same_bundle_gives_the_same_bytes(
-    told: Row, small_bundle: Path, tmp_path: Path
-) -> None:
-    again = backtesting.make(small_bundle, FIRST, None, silent)
-    one = backtesting.write(tmp_path / "one", told)
-    two = backtesting.write(tmp_path / "two", again)
-    assert [f.read_bytes() for f in one] == [f.read_bytes() for f in two]
-    assert json.loads(one[1].read_text("utf-8")) == json.loads(json.dumps(told))
-
-
 def test_the_small_report_holds_what_its_bundle_holds(told: Row) -> None:
     assert told["schema"] == "backtest/1.0"
     assert told["from"] == "2026-01-01"
@@ -319,20 +309,29 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
 # --- the command --------------------------------------------------------------------------------
 
 
-def test_the_command_writes_both_files(
-    small_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_command_writes_both_files_and_the_same_bundle_gives_the_same_bytes(
+    told: Row, small_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    span = ["--from", "2026-06-01", "--to", "2026-06-18"]
+    span = ["--from", "2026-01-01", "--to", "2026-06-18"]
     with pytest.raises(SystemExit) as stopped:
         app(["backtest", *span, "--bundle", str(small_bundle), "--out", str(tmp_path)])
     assert stopped.value.code == 0
-    assert sorted(p.name for p in (tmp_path / "site").iterdir()) == [
-        "backtest.html",
-        "backtest.json",
-    ]
-    found = json.loads((tmp_path / "site/backtest.json").read_text("utf-8"))
-    assert (found["from"], found["to"]) == ("2026-06-01", "2026-06-18")
-    assert "2026-06-01 to 2026-06-18" in capsys.readouterr().out
+    assert "2026-01-01 to 2026-06-18" in capsys.readouterr().out
+    made = sorted((tmp_path / "site").iterdir())
+    assert [p.name for p in made] == ["backtest.html", "backtest.json"]
+    found = json.loads(made[1].read_text("utf-8"))
+    assert (found["from"], found["to"]) == ("2026-01-01", "2026-06-18")
+    before = sorted(backtesting.write(tmp_path / "before", told))
+    assert [p.read_bytes() for p in before] == [p.read_bytes() for p in made]
+    assert found == json.loads(json.dumps(told))
+
+
+def test_without_a_last_day_each_index_ends_with_the_bundle(small_bundle: Path) -> None:
+    """GPU prices of the small bundle end on 2026-06-18, token prices run on to 2026-11-19."""
+    whole, cut = (passes.read(small_bundle, last) for last in (None, LAST))
+    ends = [{day for day in found.until.values() if day} for found in (whole, cut)]
+    assert max(ends[0]) == date(2026, 11, 19)
+    assert max(ends[1]) == LAST
 
 
 def test_days_that_make_no_span_are_refused(small_bundle: Path) -> None:

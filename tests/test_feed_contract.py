@@ -112,7 +112,9 @@ def test_the_server_keeps_its_contract(tree: Tree) -> None:
     assert wrong == []
     assert sum(statuses.values()) > 1_000
     assert {200, 206, 400, 404, 405, 412, 422} <= set(statuses)
-    assert statuses[200] > 150, statuses
+    # What is drawn hangs a little on which modules of ours are loaded: Hypothesis takes constants
+    # from them. About 150 are taken; a server that takes too few is none.
+    assert statuses[200] > 120, statuses
 
 
 @pytest.mark.campaign
