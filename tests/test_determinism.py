@@ -21,24 +21,30 @@ from tests.small_bundle import BUNDLE
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 WORLDS = {
-    "one_thread_in_kathmandu": (
-        {"POLARS_MAX_THREADS": "1", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "0"},
-        "",
-    ),
-    "two_threads_in_turkish_with_rows_shuffled": (
+    "one_thread_in_kathmandu_in_turkish": (
         {
-            "POLARS_MAX_THREADS": "2",
+            "POLARS_MAX_THREADS": "1",
+            "TZ": "Asia/Kathmandu",
             "LANG": "tr_TR.UTF-8",
             "LC_ALL": "tr_TR.UTF-8",
-            "PYTHONHASHSEED": "123",
+            "PYTHONHASHSEED": "0",
         },
-        "7",
+        "",
     ),
-    "four_threads_in_chatham_with_rows_shuffled_otherwise": (
+    "four_threads_in_chatham_with_rows_shuffled": (
         {"POLARS_MAX_THREADS": "4", "TZ": "Pacific/Chatham", "PYTHONHASHSEED": "4000000000"},
         "20261120",
     ),
 }
+"""Each in a process of its own; the ledger compared with is that of the tests' own process."""
+
+MORE = {
+    "two_threads_in_turkish_with_rows_shuffled_otherwise": (
+        {"POLARS_MAX_THREADS": "2", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "123"},
+        "7",
+    ),
+}
+"""In the campaign on the whole bundle, besides."""
 
 
 def published(out: Path, bundle: Path, world: dict[str, str], seed: str) -> Log:
@@ -82,7 +88,7 @@ def test_the_same_bundle_gives_the_same_log_in(
 @pytest.mark.campaign
 def test_the_whole_bundle_gives_the_same_log_in_every_world(tmp_path: Path) -> None:
     plain = published(tmp_path / "plain", BUNDLE, {}, "")
-    for name, (world, seed) in WORLDS.items():
+    for name, (world, seed) in {**WORLDS, **MORE}.items():
         assert_same(published(tmp_path / name, BUNDLE, world, seed), plain)
 
 
