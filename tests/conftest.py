@@ -40,10 +40,11 @@ settings.load_profile("spotfix")
 
 
 HEAVY = (
-    *("test_live_panel", "test_live", "test_golden", "test_kill", "test_revise", "test_gate"),
-    *("test_backtest", "test_cli", "test_artefacts", "test_publisher_full_disk", "test_tampering"),
-    *("test_ledger_crash", "test_guarding", "test_warehouse_files", "test_determinism"),
-    *("test_benchmarks", "test_publisher_kill", "test_replay", "test_keys_cli", "test_fuzz"),
+    *("test_live", "test_live_panel", "test_golden", "test_replay", "test_kill", "test_cli"),
+    *("test_backtest", "test_determinism", "test_derived", "test_explain", "test_ledger_crash"),
+    *("test_publisher_full_disk", "test_revise", "test_gate", "test_warehouse_files"),
+    *("test_fuzz", "test_guarding", "test_canaries", "test_stamping", "test_tampering"),
+    *("test_artefacts", "test_publisher_kill", "test_keys_cli", "test_benchmarks"),
 )
 """The dearest files, dearest first: begun first, no worker is left alone with one at the end."""
 
