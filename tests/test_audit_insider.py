@@ -215,7 +215,8 @@ def settled(**changes: Any) -> vo.Audit:
     ]
     inputs.append({"date": "d8", "seq": None, "digest": None, "value": None, "state": "NO_FIX"})
     record = {
-        "seq": 99, "index_id": "A", "inputs": inputs, "count": 8, "sum": "23.0000", "tick": "0.01", "value": "2.88", **changes
+        "seq": 99, "index_id": "A", "inputs": inputs, "count": 8, "sum": "23.0000",
+        "tick": "0.01", "value": "2.88", **changes,
     }  # fmt: skip
     audit.guard("settlement", audit.check_settlement, record)
     return audit

@@ -13,6 +13,7 @@ forges a bundle also forges the keys inside it. Shown, in this order:
                 spotfix's methodology/README.md. Integers and exact fractions only: no float.
 What is not made again is named and counted. Exit code 0: all good. 20: a difference, and the first
 line says what and where. 2: usage."""
+
 # fmt: off
 # ruff: noqa: E401, E501, E701, I001, D101, D102, D103, UP031, SIM905, C420 -- one sitting, Python 3.8
 from __future__ import annotations
