@@ -11,8 +11,7 @@ forges a bundle also forges the keys inside it. Shown, in this order:
   4 records     canonical, each fixing once, revisions in a chain, inputs committed to beforehand
   5 arithmetic  each value is made again from what it cites; "7.4" is a clause of the rulebook,
                 spotfix's methodology/README.md. Integers and exact fractions only: no float.
-What is not made again is named and counted. Exit code 0: all good. 20: a difference, and the first
-line says what and where. 2: usage."""
+What is not made again is named and counted. Exit code 0: all good; 20: a difference, named; 2: usage."""
 
 # fmt: off
 # ruff: noqa: E401, E501, E701, I001, D101, D102, D103, UP031, SIM905, C420 -- one sitting, Python 3.8
