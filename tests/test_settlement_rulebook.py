@@ -115,7 +115,7 @@ def test_every_calendar_and_rule_of_days_is_named() -> None:
 
 def test_publication_times_are_those_of_every_template() -> None:
     for one in load_contracts().values():
-        assert f"published at {one.publication.time:%H:%M} " in clause("17.7")
+        assert f"due at {one.publication.time:%H:%M} " in clause("17.7")
         assert f"Until {one.publication.corrections_until:%H:%M} " in clause("17.7")
 
 
