@@ -29,10 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from index.config import Settings
-from index.ledger import merkle
 from index.ledger.canonical import canonical
 from index.ledger.files import replace_durably
-from index.ledger.tiles import parse_checkpoint
+from index.ledger.tiles import Tree, parse_checkpoint
 from index.publication import keyring
 from index.publication.drop import place_of
 from index.publication.keys import ED25519, PublicKey
@@ -101,60 +100,6 @@ def month(text: str, index_ids: Sequence[str] = ()) -> Span:
     return Span(first, following - timedelta(days=1), tuple(index_ids) or None)
 
 
-class Tree:
-    """Proofs in a tree whose hashes are computed once, however many proofs are asked for."""
-
-    def __init__(self, leaf_hashes: Sequence[bytes]) -> None:
-        """Take the leaf hashes, oldest first."""
-        self._leaves = leaf_hashes
-        self._known: dict[tuple[int, int], bytes] = {}
-
-    def root(self, low: int, high: int) -> bytes:
-        """Return the root over leaves ``low`` to ``high`` (exclusive), aligned as RFC 6962 does."""
-        if high - low == 1:
-            return self._leaves[low]
-        found = self._known.get((low, high))
-        if found is None:
-            middle = low + _split(high - low)
-            found = merkle.node_hash(self.root(low, middle), self.root(middle, high))
-            self._known[low, high] = found
-        return found
-
-    def inclusion(self, index: int) -> list[bytes]:
-        """Return the audit path of a leaf in the whole tree, lowest sibling first."""
-        path, low, high = [], 0, len(self._leaves)
-        while high - low > 1:
-            middle = low + _split(high - low)
-            if index < middle:
-                path.append(self.root(middle, high))
-                high = middle
-            else:
-                path.append(self.root(low, middle))
-                low = middle
-        return path[::-1]
-
-    def consistency(self, old: int) -> list[bytes]:
-        """Return the proof that the first ``old`` leaves are a beginning (RFC 6962, 2.1.2)."""
-        path, low, high = [], 0, len(self._leaves)
-        if old in (0, high):
-            return []
-        while high != old:
-            middle = low + _split(high - low)
-            if old <= middle:
-                path.append(self.root(middle, high))
-                high = middle
-            else:
-                path.append(self.root(low, middle))
-                low = middle
-        if low:
-            path.append(self.root(low, high))
-        return path[::-1]
-
-
-def _split(size: int) -> int:
-    return 1 << ((size - 1).bit_length() - 1)
-
-
 def build(settings: Settings, span: Span) -> dict[str, bytes]:
     """Return the files of a bundle by name.
 
@@ -179,8 +124,10 @@ def build(settings: Settings, span: Span) -> dict[str, bytes]:
             f"no fixing of {span.first} to {span.last} in this log; `spotfix list` shows the days"
         )
     fixing_keys = _fixing_keys(records.values(), ring)
-    tree = Tree([ledger.log.leaf_hash(seq) for seq in range(size)])
-    root = tree.root(0, size)
+    tree = Tree()
+    for seq in range(size):
+        tree.add(ledger.log.leaf_hash(seq))
+    root = tree.root_at(size)
     signatures = []
     for seq in wanted:
         if place_of(records[seq]) is not None:
@@ -193,13 +140,14 @@ def build(settings: Settings, span: Span) -> dict[str, bytes]:
         "signatures.jsonl": _lines(signatures),
         "checkpoint": note,
         "proofs.jsonl": _lines(
-            {"seq": seq, "path": [_base64(one) for one in tree.inclusion(seq)]} for seq in wanted
+            {"seq": seq, "path": [_base64(one) for one in tree.inclusion_proof(seq)]}
+            for seq in wanted
         ),
         "heads.jsonl": _lines(
             {
                 "size": head.size,
                 "root": head.root.hex(),
-                "path": [_base64(one) for one in tree.consistency(head.size)],
+                "path": [_base64(one) for one in tree.consistency_proof(head.size)],
             }
             for head in ledger.log.heads
             if head.size <= size

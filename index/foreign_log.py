@@ -84,7 +84,7 @@ class ForeignLog:
         size = high - low
         if size & (size - 1) == 0:
             return self._node(size.bit_length() - 1, low)
-        middle = low + (1 << ((size - 1).bit_length() - 1))
+        middle = low + merkle.split(size)
         return merkle.node_hash(self.root_of(low, middle), self.root_of(middle, high))
 
     def leaf_hash(self, seq: int) -> bytes:
@@ -100,16 +100,7 @@ class ForeignLog:
         """
         if not 0 <= seq < self.size:
             raise IndexError(f"entry {seq} of {self.size}")
-        path, low, high = [], 0, self.size
-        while high - low > 1:
-            middle = low + (1 << ((high - low - 1).bit_length() - 1))
-            if seq < middle:
-                path.append(self.root_of(middle, high))
-                high = middle
-            else:
-                path.append(self.root_of(low, middle))
-                low = middle
-        return path[::-1]
+        return merkle.inclusion_path(self.root_of, seq, self.size)
 
     def consistency_proof(self, old: int, new: int | None = None) -> list[bytes]:
         """Return the proof that the tree at ``old`` is a prefix of the one at ``new`` (now: size).
@@ -121,20 +112,7 @@ class ForeignLog:
         new = self.size if new is None else new
         if not 0 <= old <= new <= self.size:
             raise IndexError(f"sizes {old} and {new} of {self.size}")
-        if old in (0, new):
-            return []
-        path, low, high = [], 0, new
-        while high != old:
-            middle = low + (1 << ((high - low - 1).bit_length() - 1))
-            if old <= middle:
-                path.append(self.root_of(middle, high))
-                high = middle
-            else:
-                path.append(self.root_of(low, middle))
-                low = middle
-        if low:
-            path.append(self.root_of(low, high))
-        return path[::-1]
+        return merkle.consistency_path(self.root_of, old, new)
 
     def _width(self, level: int, index: int) -> int:
         count: int = self.size // WIDTH ** max(level, 0)

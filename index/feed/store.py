@@ -121,7 +121,6 @@ class Store:
         self._stamp: tuple[int, ...] | None = None
         self._seen_sizes: list[int] = []
         self._seen_times: list[datetime] = []
-        self._proofs: dict[int, list[bytes]] = {}
 
     @classmethod
     def open(cls, site: Path, drop: Path, data: Path) -> Store:
@@ -190,11 +189,7 @@ class Store:
             IndexError: there is no such record or size.
         """
         size = self.head.size if size is None else size
-        if size != self.head.size:
-            return merkle.inclusion_proof(self._tree.leaf_hashes, seq, size)
-        if seq not in self._proofs:
-            self._proofs[seq] = merkle.inclusion_proof(self._tree.leaf_hashes, seq, size)
-        return self._proofs[seq]
+        return self._tree.inclusion_proof(seq, size)
 
     # Following ------------------------------------------------------------------------------------
 
@@ -254,7 +249,6 @@ class Store:
         found = _verified(path, note, history.checkpoint_keys(head.size))
         passed = self._passed(old, tree, history, origin)
         self._tree, self.note, self.checkpoint, self.keys = tree, note, found, history
-        self._proofs.clear()
         for entry in fresh:
             self._take(entry)
         for one in (*passed, found):

@@ -10,7 +10,7 @@ with this file alone. They return a bool: a false proof is an answer, not an acc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -70,28 +70,59 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     return edge.root()
 
 
+RootOf = Callable[[int, int], bytes]
+"""Gives the root over leaves ``low`` to ``high`` (exclusive), a subtree of the tree."""
+
+
+def inclusion_path(root_of: RootOf, index: int, size: int) -> list[bytes]:
+    """Return the audit path of leaf ``index`` below ``size`` leaves, wherever their roots are kept.
+
+    Lowest sibling first (RFC 6962, 2.1.1). The caller has checked the bounds.
+    """
+    path: list[bytes] = []
+    low, high = 0, size
+    while high - low > 1:
+        middle = low + split(high - low)
+        if index < middle:
+            path.append(root_of(middle, high))
+            high = middle
+        else:
+            path.append(root_of(low, middle))
+            low = middle
+    path.reverse()
+    return path
+
+
+def consistency_path(root_of: RootOf, old: int, new: int) -> list[bytes]:
+    """Return the proof that ``old`` leaves are a prefix of ``new``, wherever their roots are kept.
+
+    Empty when ``old`` is 0 or equals ``new`` (RFC 6962, 2.1.2). The caller has checked the bounds.
+    """
+    path: list[bytes] = []
+    low, high = 0, new
+    while old and high != old:
+        middle = low + split(high - low)
+        if old <= middle:
+            path.append(root_of(middle, high))
+            high = middle
+        else:
+            path.append(root_of(low, middle))
+            low = middle
+    if low:  # a subtree that is the whole old tree is known to the verifier: its root
+        path.append(root_of(low, high))
+    path.reverse()
+    return path
+
+
 def inclusion_proof(leaf_hashes: Sequence[bytes], index: int, size: int) -> list[bytes]:
     """Return the audit path of leaf ``index`` in the tree of the first ``size`` leaves.
-
-    Lowest sibling first (RFC 6962, 2.1.1).
 
     Raises:
         IndexError: not ``0 <= index < size <= len(leaf_hashes)``.
     """
     if not 0 <= index < size <= len(leaf_hashes):
         raise IndexError(f"leaf {index} of {size}, from {len(leaf_hashes)} leaves")
-    path: list[bytes] = []
-    low, high = 0, size
-    while high - low > 1:
-        middle = low + _split(high - low)
-        if index < middle:
-            path.append(root(leaf_hashes[middle:high]))
-            high = middle
-        else:
-            path.append(root(leaf_hashes[low:middle]))
-            low = middle
-    path.reverse()
-    return path
+    return inclusion_path(lambda low, high: root(leaf_hashes[low:high]), index, size)
 
 
 def verify_inclusion(
@@ -120,29 +151,12 @@ def verify_inclusion(
 def consistency_proof(leaf_hashes: Sequence[bytes], old: int, new: int) -> list[bytes]:
     """Return the proof that the first ``old`` leaves are a prefix of the first ``new``.
 
-    Empty when ``old`` is 0 or equals ``new`` (RFC 6962, 2.1.2).
-
     Raises:
         IndexError: not ``0 <= old <= new <= len(leaf_hashes)``.
     """
     if not 0 <= old <= new <= len(leaf_hashes):
         raise IndexError(f"sizes {old} and {new}, from {len(leaf_hashes)} leaves")
-    if old in (0, new):
-        return []
-    path: list[bytes] = []
-    low, high = 0, new
-    while high != old:
-        middle = low + _split(high - low)
-        if old <= middle:
-            path.append(root(leaf_hashes[middle:high]))
-            high = middle
-        else:
-            path.append(root(leaf_hashes[low:middle]))
-            low = middle
-    if low:  # a subtree that is the whole old tree is known to the verifier: its root
-        path.append(root(leaf_hashes[low:high]))
-    path.reverse()
-    return path
+    return consistency_path(lambda low, high: root(leaf_hashes[low:high]), old, new)
 
 
 def verify_consistency(
@@ -181,6 +195,6 @@ def verify_consistency(
     return last == 0 and of_old == old_root and of_new == new_root
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """Return the largest power of two below ``size`` (2 or more)."""
     return 1 << ((size - 1).bit_length() - 1)

@@ -25,7 +25,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from index.ledger.merkle import EMPTY_ROOT, HASH_BYTES, node_hash
+from index.ledger.merkle import (
+    EMPTY_ROOT,
+    HASH_BYTES,
+    consistency_path,
+    inclusion_path,
+    node_hash,
+)
 
 WIDTH = 256
 MAX_ENTRY_BYTES = 65_535
@@ -142,18 +148,7 @@ class Tree:
         """
         size = len(self._nodes[0]) if size is None else size
         self._within(index + 1 if index >= 0 else index, size)
-        path: list[bytes] = []
-        low, high = 0, size
-        while high - low > 1:
-            middle = low + _split(high - low)
-            if index < middle:
-                path.append(self._over(middle, high))
-                high = middle
-            else:
-                path.append(self._over(low, middle))
-                low = middle
-        path.reverse()
-        return path
+        return inclusion_path(self._over, index, size)
 
     def consistency_proof(self, old: int, new: int | None = None) -> list[bytes]:
         """Return the same as :func:`index.ledger.merkle.consistency_proof`, from stored nodes.
@@ -163,20 +158,7 @@ class Tree:
         """
         new = len(self._nodes[0]) if new is None else new
         self._within(old, new)
-        path: list[bytes] = []
-        low, high = 0, new
-        while old and high != old:
-            middle = low + _split(high - low)
-            if old <= middle:
-                path.append(self._over(middle, high))
-                high = middle
-            else:
-                path.append(self._over(low, middle))
-                low = middle
-        if low:
-            path.append(self._over(low, high))
-        path.reverse()
-        return path
+        return consistency_path(self._over, old, new)
 
     def _within(self, first: int, size: int) -> None:
         """Raise IndexError unless ``first`` leaves are part of ``size`` and all of them exist."""
@@ -328,11 +310,6 @@ def parse_pending(body: bytes) -> Pending:
     if len(pending.entries) != int(words[2]) or not pending.entries:
         raise ValueError(f"{len(pending.entries)} entries where the first line says {words[2]}")
     return pending
-
-
-def _split(size: int) -> int:
-    """Return the largest power of two below ``size`` (2 or more)."""
-    return 1 << ((size - 1).bit_length() - 1)
 
 
 def _levels(size: int) -> Iterator[int]:

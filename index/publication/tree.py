@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from index.ledger import merkle
 from index.ledger.canonical import canonical
+from index.ledger.tiles import Tree
 from index.publication.keys import ED25519, PublicKey
 from methodology.errors import VerificationError
 
@@ -132,28 +132,21 @@ class Subtrees:
     """Audit paths over a log that only grows, each in logarithmic time.
 
     Offers what a proof is made from: ``size``, ``origin`` and :meth:`inclusion_proof`. Roots of
-    complete subtrees are kept, about 64 bytes a leaf.
+    complete subtrees are kept (:class:`index.ledger.tiles.Tree`), about 64 bytes a leaf.
     """
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self._levels: list[list[bytes]] = [[]]
+        self._tree = Tree()
 
     @property
     def size(self) -> int:
         """Number of leaves."""
-        return len(self._levels[0])
+        return len(self._tree.leaf_hashes)
 
     def add(self, leaf_hash: bytes) -> None:
         """Take in the next leaf's hash."""
-        level = 0
-        self._levels[0].append(leaf_hash)
-        while len(self._levels[level]) % 2 == 0:
-            left, right = self._levels[level][-2:]
-            level += 1
-            if level == len(self._levels):
-                self._levels.append([])
-            self._levels[level].append(merkle.node_hash(left, right))
+        self._tree.add(leaf_hash)
 
     def inclusion_proof(self, seq: int, size: int | None = None) -> list[bytes]:
         """Return the audit path of leaf ``seq`` in the tree of ``size`` leaves (now: all).
@@ -161,32 +154,7 @@ class Subtrees:
         Raises:
             IndexError: there is no such leaf or size.
         """
-        end = self.size if size is None else size
-        if not 0 <= seq < end <= self.size:
-            raise IndexError(f"no leaf {seq} in a tree of {end}; there are {self.size}")
-        start, path = 0, []
-        while end - start > 1:
-            middle = start + _half(end - start)
-            if seq < middle:
-                path.append(self._root(middle, end))
-                end = middle
-            else:
-                path.append(self._root(start, middle))
-                start = middle
-        return path[::-1]
-
-    def _root(self, start: int, end: int) -> bytes:
-        width = end - start
-        if width & (width - 1) == 0:
-            level = width.bit_length() - 1
-            return self._levels[level][start >> level]
-        middle = start + _half(width)
-        return merkle.node_hash(self._root(start, middle), self._root(middle, end))
-
-
-def _half(width: int) -> int:
-    """Return the largest power of two below ``width`` (2 or more)."""
-    return 1 << ((width - 1).bit_length() - 1)
+        return self._tree.inclusion_proof(seq, size)
 
 
 def body_path(kind: str, sha256: str) -> str:
