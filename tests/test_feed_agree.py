@@ -6,6 +6,7 @@ compared value by value with the JSON.
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -25,7 +26,10 @@ from index import projections
 from index.config import Settings
 from index.feed import formats
 from index.feed.app import make_app, open_store
+from index.feed.assembly import assemble
+from index.feed.gate import Rules
 from index.feed.ring import encode
+from index.feed.server import serving
 from index.ledger.log import Log
 from index.publication import drop, texts
 
@@ -62,6 +66,24 @@ def test_rest_stream_drop_site_and_log_have_the_same_bytes(
         assert frame.split(b"\n")[2] == b"data: " + leaf
         seen += 1
     assert seen > 300
+
+
+def test_the_stream_sends_every_leaf_over_a_socket(
+    small_ledger: Settings, leaves: list[bytes]
+) -> None:
+    async def read() -> bytes:
+        async with serving(assemble(open_store(small_ledger), Rules())) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /v1/stream?after=-1 HTTP/1.0\r\nHost: feed.test\r\n\r\n")
+            got = b""
+            while b"\nid: %d\n" % (len(leaves) - 1) not in got or not got.endswith(b"\n\n"):
+                got += await asyncio.wait_for(reader.read(1 << 16), 20)
+            writer.close()
+            return got
+
+    got = asyncio.run(read())
+    data = [line[6:] for line in got.split(b"\n") if line.startswith(b"data: {")]
+    assert [line for line in data if not line.startswith(b'{"head":')] == leaves
 
 
 def test_events_hold_every_leaf(leaves: list[bytes], client: TestClient) -> None:
