@@ -164,3 +164,7 @@ def test_the_record_that_names_the_new_key_may_be_logged_with_it() -> None:
 
 def test_a_log_that_names_no_keys_is_published_by_the_keyring() -> None:
     publishing.refuse_other_keys(shop_of([]), [made.fixing(4)])
+    named = made.opening(made.ring())
+    named[1]["key_id"] = "another"
+    with pytest.raises(ConfigError, match="another"):
+        publishing.refuse_other_keys(shop_of(named), [made.fixing(4)])
