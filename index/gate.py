@@ -76,6 +76,22 @@ def differences(record: Mapping[str, Any], evidence: Evidence) -> list[Differenc
     ]
 
 
+def stops(record: Mapping[str, Any], evidence: Evidence) -> list[Difference]:
+    """Return what keeps a final or a restatement from being released: nothing, as a rule (22.1).
+
+    A kind of value without a second engine may go out unless a contract could settle on it; an
+    engine that fails has found no value.
+    """
+    try:
+        return differences(record, evidence)
+    except NotCovered as error:
+        if not record["settlement_eligible"]:
+            return []
+        return [Difference("value", record["value"], f"none: {error}")]
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return [Difference("value", record["value"], f"none: {type(error).__name__}: {error}")]
+
+
 def _engine(
     record: Mapping[str, Any],
 ) -> Callable[[Mapping[str, Any], Evidence], dict[str, str | None]]:

@@ -242,14 +242,7 @@ def _stopped(shop: Shop, draft: prints.Draft, revision: int, made: Make) -> list
         return []
     evidence = Evidence(draft.contributions, draft.selection.basket, draft.panel_state)
     content = made(shop.log.size)
-    try:
-        return gate.differences(content, evidence)
-    except gate.NotCovered as error:
-        if not content["settlement_eligible"]:
-            return []
-        return [Difference("value", content["value"], f"none: {error}")]
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        return [Difference("value", content["value"], f"none: {type(error).__name__}: {error}")]
+    return gate.stops(content, evidence)
 
 
 def _panels_ahead(

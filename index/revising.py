@@ -250,14 +250,7 @@ def _differences(made: Plan, one: Change) -> list[Difference]:
     content = revision(made, one, 0, Drawer(made.drawer))(made.shop.log.size)
     draft = one.draft
     evidence = Evidence(draft.contributions, draft.selection.basket, draft.panel_state)
-    try:
-        return gate.differences(content, evidence)
-    except gate.NotCovered as error:
-        if not content["settlement_eligible"]:
-            return []
-        return [Difference("value", content["value"], f"none: {error}")]
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        return [Difference("value", content["value"], f"none: {type(error).__name__}: {error}")]
+    return gate.stops(content, evidence)
 
 
 def look(settings: Settings) -> Shop:

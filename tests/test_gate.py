@@ -265,3 +265,25 @@ def test_the_command_says_so_and_ends_with_twelve(
     told = capsys.readouterr()
     assert json.loads(told.out)["blocked"] == blocked
     assert f"blocked: final of {H100} 2026-08-22: value: one, another" in told.err
+
+
+NO_ROAD = gate.NotCovered("no road")
+STOPPED = {
+    "a kind without a second engine, on which a contract could settle": (NO_ROAD, True, 1),
+    "a kind without a second engine, on which none can": (NO_ROAD, False, 0),
+    "an engine that fails, even where no contract could settle": (KeyError("kept"), False, 1),
+    "an engine that fails, on which a contract could settle": (ZeroDivisionError("x"), True, 1),
+}
+
+
+@pytest.mark.parametrize(("error", "is_eligible", "count"), STOPPED.values(), ids=STOPPED.keys())
+def test_what_cannot_be_found_again_is_released_only_where_nothing_settles(
+    error: Exception, is_eligible: bool, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(record: object, evidence: object) -> list[gate.Difference]:
+        raise error
+
+    monkeypatch.setattr(gate, "differences", fails)
+    record = {"value": "2.00", "settlement_eligible": is_eligible}
+    told = gate.stops(record, gate.Evidence(b"", b"", b""))
+    assert [(one.field, one.first) for one in told] == [("value", "2.00")] * count

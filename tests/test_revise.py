@@ -20,6 +20,7 @@ import pytest
 from collectors.base import Capture, Parsed
 from index import (
     corrections,
+    gate,
     intake,
     officers,
     projections,
@@ -388,6 +389,19 @@ def test_a_mended_parser_restates_the_day_and_both_prints_verify(
     assert (new["revision"], new["value"]) == (2, "0.284500")
     report = replay.verify(office.settings, from_archive=True)
     assert (report.problems, report.known_differences) == ([], 0)
+
+
+def test_every_new_value_of_a_plan_has_passed_the_second_engine(
+    wrong_day: Office, planned: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [one.stopped for one in planned.changes] == [[]] * len(planned.changes)
+    rw.only_these_indices(monkeypatch)
+    other = Difference("value", "0.284500", "0.284501")
+    monkeypatch.setattr(gate, "differences", lambda record, evidence: [other])
+    wanted = corrections.Correction(corrections.read_file(wrong_day.correction))
+    day, shop = date.fromisoformat(rw.DAY), revising.look(wrong_day.settings)
+    made = revising.plan(shop, lw.DEEP, day, rw.REASON, wanted, rw.IN_TIME)
+    assert [one.stopped for one in made.changes] == [[other]] * len(planned.changes)
 
 
 def test_a_new_value_that_two_engines_do_not_agree_on_is_not_released(
