@@ -21,9 +21,9 @@ SECONDS = 0.01
 _fsync = os.fsync
 
 
-def _slow_fsync(file: int | HasFileno) -> None:
-    _fsync(file)
-    number = file if isinstance(file, int) else file.fileno()
+def _slow_fsync(fd: int | HasFileno) -> None:
+    _fsync(fd)
+    number = fd if isinstance(fd, int) else fd.fileno()
     if "/ledger/log" in os.readlink(f"/proc/self/fd/{number}"):
         time.sleep(SECONDS)
 
