@@ -7,6 +7,7 @@ import hashlib
 import resource
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Generator
@@ -212,20 +213,27 @@ REFUSALS = [
 
 
 def test_a_table_of_refusals_covers_a_whole_run_at_once() -> None:
-    """All of them in one run beside a good source: each has its code, none touches another."""
+    """All of them in one run beside a good source: each has its code, none touches another.
+
+    Only what must run out of time has little of it; a slow machine may take long for the rest.
+    """
     routes = {f"/{name}": behaviour for _, name, behaviour in REFUSALS}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with lb.Server({**routes, "/good": lb.reply(GOOD)}) as server:
         # One host each, as in life: names that all lead to the loopback server.
         jobs = [
-            Job(make_source(name, deadline_seconds=2.5), f"http://{name}.test:{server.port}/{name}")
-            for name in [*(name.replace("_", "-") for _, name, _ in REFUSALS), "good"]
+            Job(
+                make_source(
+                    name.replace("_", "-"), deadline_seconds=2.5 if reason == "TIMEOUT" else 40.0
+                ),
+                f"http://{name}.test:{server.port}/{name}",
+            )
+            for reason, name, _ in [*REFUSALS, ("OK", "good", None)]
         ]
-        jobs = [Job(job.source, str(job.url).replace("-", "_")) for job in jobs]
         begun = time.monotonic()
         results = collect(
             jobs,
-            20,
+            60,
             now=lambda: NOON,
             limits=Limits(allow_loopback=True, backoff_seconds=0.01),
             resolve=lambda host, port: ["127.0.0.1"],
@@ -234,7 +242,7 @@ def test_a_table_of_refusals_covers_a_whole_run_at_once() -> None:
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     found = {one.source.replace("-", "_"): outcome(one) for one in results}
     assert found == {name: reason for reason, name, _ in REFUSALS} | {"good": "OK"}
-    assert took < 3.5  # the deadline plus one second
+    assert took < 30  # nobody waited for a deadline that is not its own
     assert grown < 250 * 1024  # KiB; three bombs of 32 MiB each were unpacked side by side
 
 
@@ -279,23 +287,25 @@ def test_caps_count_over_all_pages_of_a_source() -> None:
 # --- time --------------------------------------------------------------------------------------
 
 
-def test_one_hanging_source_delays_none_of_the_others() -> None:
-    ended: dict[str, float] = {}
-    with lb.Server({"/hang": lb.hang(), "/p": lb.reply(GOOD)}) as server:
-        names = [f"s{number}" for number in range(30)]
-        jobs = [Job(make_source("hang", deadline_seconds=1.0), f"{server.url}/hang")]
-        jobs += [Job(make_source(name), f"{server.url}/p") for name in names]
-        begun = time.monotonic()
+def test_one_source_that_holds_on_delays_none_of_the_others() -> None:
+    """It answers only when all the others have ended: were they to wait, it would time out."""
+    names = [f"s{number}" for number in range(30)]
+    kept: list[str] = []
+
+    async def last(asked: lb.Asked, writer: Any) -> None:
+        while len(kept) < len(names):
+            await lb.asyncio.sleep(0.005)
+        await lb.reply(GOOD)(asked, writer)
+
+    with lb.Server({"/last": last, "/p": lb.reply(GOOD)}) as server:
+        jobs = [Job(make_source("last", deadline_seconds=20.0), f"{server.url}/last")]
+        jobs += [Job(make_source(name, deadline_seconds=20.0), f"{server.url}/p") for name in names]
         results = collect(
-            jobs,
-            20,
-            limits=QUICK,
-            archive=lambda capture: ended.update({capture.source: time.monotonic() - begun}),
+            jobs, 20, limits=QUICK, archive=lambda capture: kept.append(capture.source)
         )
-        took = time.monotonic() - begun
-    assert [outcome(one) for one in results] == ["TIMEOUT"] + ["OK"] * 30
-    assert [one.source for one in results] == ["hang", *names]
-    assert max(ended.values()) < 1.0 <= took < 2.0
+    assert [outcome(one) for one in results] == ["OK"] * 31
+    assert [one.source for one in results] == ["last", *names]
+    assert kept[-1] == "last"
 
 
 def test_the_run_deadline_ends_every_source() -> None:
@@ -305,27 +315,33 @@ def test_the_run_deadline_ends_every_source() -> None:
         results = collect(jobs, 0.3, limits=QUICK)
         took = time.monotonic() - begun
     assert [outcome(one) for one in results] == ["TIMEOUT", "TIMEOUT"]
-    assert took < 1.3
+    assert took < 30  # their own deadlines are at 60
 
 
 def test_a_name_server_that_never_answers_is_left_behind_at_the_deadline() -> None:
-    begun = time.monotonic()
-    [result] = collect(
-        [Job(make_source(deadline_seconds=0.2), "https://slow.example/")],
-        20,
-        resolve=lambda host, port: time.sleep(4) or [],  # type: ignore[func-returns-value]
-    )
-    assert outcome(result) == "TIMEOUT"
-    assert time.monotonic() - begun < 1.2
+    is_over, answered = threading.Event(), list[str]()
+
+    def resolve(host: str, port: int) -> list[str]:
+        is_over.wait(60)
+        answered.append(host)
+        return []
+
+    source = make_source(deadline_seconds=0.2)
+    [result] = collect([Job(source, "https://slow.example/")], 20, resolve=resolve)
+    assert (outcome(result), answered) == ("TIMEOUT", [])
+    is_over.set()
 
 
 def test_requests_to_one_host_stay_within_the_limit() -> None:
-    open_now, most = 0, 0
+    open_now, most, are_two = 0, 0, lb.asyncio.Event()
 
     async def count(asked: lb.Asked, writer: Any) -> None:
         nonlocal open_now, most
         open_now += 1
         most = max(most, open_now)
+        if open_now == 2:
+            are_two.set()
+        await are_two.wait()  # the first waits for the second, however late it comes
         await lb.asyncio.sleep(0.03)
         open_now -= 1
         await lb.reply(GOOD)(asked, writer)

@@ -43,13 +43,14 @@ def test_retry_after_is_waited_for_when_it_fits() -> None:
     begun = time.monotonic()
     result = served(lb.in_turn(lb.reply(status=429, retry_after="1"), lb.reply(GOOD)))
     assert (outcome(result), result.attempts) == ("OK", 2)
-    assert 1.0 <= time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun >= 1.0
 
 
 def test_retry_after_that_does_not_fit_fails_at_once() -> None:
     begun = time.monotonic()
-    assert outcome(served(lb.reply(status=429, retry_after="6"))) == "HTTP_STATUS"
-    assert time.monotonic() - begun < 1.0
+    result = served(lb.reply(status=429, retry_after="3600"), deadline_seconds=60.0)
+    assert (outcome(result), result.attempts) == ("HTTP_STATUS", 1)
+    assert time.monotonic() - begun < 15  # the run would end at 20
 
 
 @pytest.mark.parametrize(

@@ -37,23 +37,32 @@ def test_requests_to_one_host_keep_their_distance_whoever_sends_them(place: str)
     with lb.Server({"/p": stamping(times, lb.reply(GOOD))}) as server:
         names = [f"s{n}" for n in range(4)]
         jobs = [Job(make_source(s, spacing_seconds=of_source), f"{server.url}/p") for s in names]
+        begun = time.monotonic()
         results = collect(jobs, 20, limits=limits)
     assert {outcome(one) for one in results} == {"OK"}
-    times.sort()
-    assert times[-1] - times[0] > 0.2  # three distances; on a busy machine some arrive late
+    # From before the first was sent: on a busy machine the first may arrive late.
+    assert max(times) - begun >= 0.3
+
+
+def test_who_cannot_keep_the_distance_before_its_deadline_is_refused() -> None:
+    with lb.Server({"/p": lb.reply(GOOD)}) as server:
+        jobs = [Job(make_source(f"s{n}"), f"{server.url}/p") for n in range(3)]
+        results = collect(jobs, 20, limits=Limits(spacing_seconds=3600.0))
+        assert server.paths() == ["/p"]
+    assert sorted(map(outcome, results)) == ["OK", "TIMEOUT", "TIMEOUT"]
 
 
 def test_hosts_do_not_wait_for_each_other() -> None:
     with lb.Server({"/p": lb.reply(GOOD)}) as server:
         jobs = [Job(make_source(f"s{n}"), f"http://h{n}.test:{server.port}/p") for n in range(20)]
-        begun = time.monotonic()
-        collect(
+        results = collect(
             jobs,
             20,
-            limits=Limits(allow_loopback=True, spacing_seconds=1.0),
+            limits=Limits(allow_loopback=True, spacing_seconds=3600.0),
             resolve=lambda host, port: ["127.0.0.1"],
         )
-        assert time.monotonic() - begun < 0.9
+    # Whoever had to wait for another host would have been refused.
+    assert [outcome(one) for one in results] == ["OK"] * 20
 
 
 def test_a_host_that_asked_to_wait_is_not_asked_by_the_next_job_of_that_source() -> None:
@@ -175,16 +184,16 @@ def test_a_redirect_to_what_is_disallowed_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("delay", "expected", "least", "most"),
+    ("delay", "expected", "least"),
     [
-        pytest.param(b"0.4", "OK", 0.4, 1.5, id="fits"),
-        pytest.param(b"3600", "TIMEOUT", 0.0, 1.0, id="does_not_fit"),
-        pytest.param(b"nan", "OK", 0.0, 0.4, id="no_number"),
-        pytest.param(b"-5", "OK", 0.0, 0.4, id="negative"),
+        pytest.param(b"0.4", "OK", 0.4, id="fits"),
+        pytest.param(b"3600", "TIMEOUT", 0.0, id="does_not_fit"),
+        pytest.param(b"nan", "OK", 0.0, id="no_number"),
+        pytest.param(b"-5", "OK", 0.0, id="negative"),
     ],
 )
 def test_a_crawl_delay_is_kept_within_the_deadline(
-    delay: bytes, expected: str, least: float, most: float
+    delay: bytes, expected: str, least: float
 ) -> None:
     def two(base: str) -> Generator[Request, Capture, None]:
         yield Request(base)
@@ -194,11 +203,11 @@ def test_a_crawl_delay_is_kept_within_the_deadline(
     with lb.Server({"/p": lb.reply(GOOD), "/robots.txt": robots}) as server:
         begun = time.monotonic()
         [result] = collect(
-            [Job(make_source(is_page=True, requests=two), f"{server.url}/p")],
-            20,
+            [Job(make_source(is_page=True, requests=two, deadline_seconds=60.0), f"{server.url}/p")],
+            60,
             now=lambda: NOON,
             limits=QUICK,
         )
         took = time.monotonic() - begun
     assert outcome(result) == expected
-    assert least <= took < most
+    assert least <= took < 30  # what does not fit is refused at once, not at the deadline
