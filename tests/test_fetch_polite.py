@@ -203,7 +203,12 @@ def test_a_crawl_delay_is_kept_within_the_deadline(
     with lb.Server({"/p": lb.reply(GOOD), "/robots.txt": robots}) as server:
         begun = time.monotonic()
         [result] = collect(
-            [Job(make_source(is_page=True, requests=two, deadline_seconds=60.0), f"{server.url}/p")],
+            [
+                Job(
+                    make_source(is_page=True, requests=two, deadline_seconds=60.0),
+                    f"{server.url}/p",
+                )
+            ],
             60,
             now=lambda: NOON,
             limits=QUICK,
