@@ -207,15 +207,17 @@ def test_no_reason_code_shows_the_key_that_a_server_gave_back(
     with lb.Server({f"/{n}": way for n, way in enumerate(ways.values())}) as server:
         jobs = [
             Job(
-                make_source(f"s{n}", auth_env="K", deadline_seconds=2.0),
+                make_source(
+                    f"s{n}", auth_env="K", deadline_seconds=2.0 if way == "TIMEOUT" else 40.0
+                ),
                 f"http://h{n}.test:{server.port}/{n}",
                 secret=Secret(ENV_KEY),
             )
-            for n in range(len(ways))
+            for n, way in enumerate(ways)
         ]
         results: list[Any] = collect(
             jobs,
-            10,
+            60,
             archive=archive.put,
             now=lambda: NOON,
             limits=Limits(allow_loopback=True, backoff_seconds=0.01),

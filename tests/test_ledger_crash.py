@@ -276,7 +276,7 @@ while True:
 def test_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     Log.create(tmp_path, ORIGIN)
     draw = random.Random(7)
-    finished, recovered = 0, 0
+    finished = 0
     for _ in range(8):
         with subprocess.Popen(
             [sys.executable, "-c", APPENDER, str(tmp_path)],
@@ -285,20 +285,21 @@ def test_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
             text=True,
         ) as process:
             assert process.stdout is not None
-            assert process.stdout.readline().startswith("open ")
-            time.sleep(draw.uniform(0.02, 0.12))
+            # After some appends it told of, however long they took, and anywhere in the next.
+            said = [process.stdout.readline() for _ in range(draw.randint(3, 8))]
+            assert said[0].startswith("open ")
+            time.sleep(draw.uniform(0.0, 0.02))
             process.send_signal(signal.SIGKILL)
-            said = process.stdout.read().split("\n")
-        told = [line for line in said[:-1] if line.startswith("logged ")]
-        acknowledged = int(told[-1].split()[1]) if told else finished
+            said += process.stdout.read().splitlines(keepends=True)
+        told = [line for line in said if line.startswith("logged ") and line.endswith("\n")]
+        acknowledged = int(told[-1].split()[1])
         assert acknowledged >= finished
         # Half of the time the next appender recovers the log, not this process.
         log = Log.open(tmp_path, read_only=draw.random() < 0.5)
-        recovered += bool(log.recovery)
         assert acknowledged <= log.size <= acknowledged + 4
         assert list(log.entries()) == entries(0, log.size)
         finished = log.size
-    assert finished > 20  # a suite that made no progress proves nothing
+    assert finished > 40  # a suite that made no progress proves nothing
     log = Log.open(tmp_path)
     assert list(log.entries()) == entries(0, log.size)
     assert check_files(tmp_path) == []

@@ -83,7 +83,7 @@ def test_stopped_holder_keeps_the_lock_and_completes_when_it_resumes(tmp_path: P
     Log.create(tmp_path / "ledger", "example.org/test")
     with holder(tmp_path) as first:
         first.send_signal(signal.SIGSTOP)
-        time.sleep(0.3)
+        os.waitpid(first.pid, os.WUNTRACED)  # returns when it has stopped
         assert contend(tmp_path).returncode == 75
         first.send_signal(signal.SIGCONT)
         assert first.communicate("go\n", timeout=60)[0] == "done\n"
