@@ -80,6 +80,13 @@ async def feed(
         yield port, hub
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what must come about, however slow the machine; after a minute it has not."""
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0.001)
+
+
 @dataclass
 class Answer:
     """The head of a response, and its body while it comes."""

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from index.feed.gate import Rules
 from index.feed.quota import Quota, address_of, is_limited, networks
-from tests.sse import ask, feed, memory
+from tests.sse import ask, feed, memory, until
 
 
 def test_a_minute_has_sixty_requests_and_the_sixty_first_comes_a_second_later() -> None:
@@ -158,8 +158,7 @@ def test_a_caller_has_four_streams_and_a_closed_one_makes_room() -> None:
                 assert fifth.status == 429
                 assert "4 are allowed" in (await fifth.problem())["detail"]
             await opened[0].__aexit__(None, None, None)
-            while hub.figures.subscribers == 4:
-                await asyncio.sleep(0.005)
+            await until(lambda: hub.figures.subscribers == 3)
             async with ask(port, "/v1/stream") as again:
                 assert again.status == 200
             for each in opened[1:]:
