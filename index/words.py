@@ -47,6 +47,7 @@ REASONS = {
     "EXITED": "left, or its id prices another product by now",
     "GROSS_ERROR": "too far from all others",
     "HARD_CODED": "stood for a month in which the rest of its source moved",
+    "HOLIDAY_TARIFF": "hours that skip public holidays; they count as in a week without one",
     "IMPUTED_TOO_LONG": "no price for too long",
     "JUMP_UNCONFIRMED": "a jump nobody else showed; held for a day",
     "LEG_NO_FIX": "this leg has no value, so the spread has none",
@@ -79,7 +80,6 @@ REASONS = {
     "UNIT_SWITCH": "moved as a change of unit would move it",
     "UNMAPPED_LISTING": "no reviewed line maps this listing to a standard good",
     "UNMAPPED_PROVIDER": "no reviewed line maps this seller",
-    "WEEKDAY_TARIFF": "hours of some days of the week; they count on every day",
 }
 """Reasons why an offer was refused or a price not taken as it stood."""
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from methodology import clock
 from methodology.definition import Methodology
-from methodology.segments import DAY_US, HOUR_US, KEY, Coverage, collapse_tariffs, segments
+from methodology.segments import DAY_US, HOUR_US, KEY, Coverage, segments
 
 BATCH = ("BAT_IN", "BAT_OUT")
 """Meters of batch service: input and output."""
@@ -302,7 +302,6 @@ __all__ = [
     "Coverage",
     "PriceTable",
     "blend",
-    "collapse_tariffs",
     "price_table",
     "representative_prices",
     "segments",

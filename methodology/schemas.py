@@ -76,10 +76,14 @@ class Quote(_Frame):
         nullable=True, ge=1, le=1024, description="GPUs in the priced instance"
     )
     window_start_min: pl.Int16 = pa.Field(
-        nullable=True, ge=0, lt=1440, description="tariff window start, UTC minute of the day"
+        nullable=True,
+        ge=0,
+        lt=11520,
+        description="tariff window start: UTC minute of every day, from 1440 on of a Monday, "
+        "2880 Tuesday, to 10080 Sunday",
     )
     window_end_min: pl.Int16 = pa.Field(
-        nullable=True, ge=0, lt=1440, description="tariff window end, UTC minute, exclusive"
+        nullable=True, ge=0, lt=11520, description="tariff window end, counted so, exclusive"
     )
     effective_from: UTC = pa.Field(nullable=True, description="first moment of validity, if stated")
     effective_to: UTC = pa.Field(nullable=True, description="end of validity, exclusive, if stated")
@@ -155,7 +159,9 @@ class Observation(_Frame):
     tenor: pl.String = pa.Field(isin=list(TENORS), description="commitment")
     region: pl.String = pa.Field(nullable=True, description="the seller's region; null: any")
     gpu_count: pl.Int32 = pa.Field(nullable=True, description="GPUs in the priced instance")
-    window_start_min: pl.Int16 = pa.Field(nullable=True, description="tariff window, UTC minute")
+    window_start_min: pl.Int16 = pa.Field(
+        nullable=True, description="tariff window, UTC minute of every day; from 1440 of a week day"
+    )
     window_end_min: pl.Int16 = pa.Field(nullable=True, description="tariff window, exclusive")
     effective_from: UTC = pa.Field(nullable=True, description="stated start of validity")
     effective_to: UTC = pa.Field(nullable=True, description="stated end of validity, exclusive")

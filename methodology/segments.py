@@ -8,6 +8,7 @@ import polars as pl
 
 from methodology.definition import Methodology
 from methodology.eligibility import SERIES
+from methodology.tariffs import collapse_tariffs
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -29,57 +30,6 @@ class Coverage:
 
     spans: pl.DataFrame
     captures: pl.DataFrame
-
-
-def collapse_tariffs(observations: pl.DataFrame) -> pl.DataFrame:
-    """Return observations without tariff windows: each schedule becomes its 24-hour mean.
-
-    A schedule is the set of rows of one series, meter and moment: at most one row without a
-    window (the price outside any window) and rows with windows, which may wrap midnight. The mean
-    is exact over 1,440 minutes and rounded half up once to nano-units (vector TV18). When the
-    windows leave minutes that no price covers, or overlap, or one price is missing, the price is
-    null: half a tariff is not a price.
-    """
-    moment = [*KEY, "observed_at", "effective_from", "effective_to"]
-    tariff = pl.col("window_start_min").is_not_null()
-    is_tariff = tariff.any().over(moment)
-    plain = observations.filter(~is_tariff)
-    windowed = observations.filter(is_tariff)
-    if windowed.is_empty():
-        return plain.drop("window_start_min", "window_end_min")
-    start = pl.col("window_start_min").cast(pl.Int64)
-    length = (pl.col("window_end_min").cast(pl.Int64) - start) % 1440
-    length = pl.when(length == 0).then(1440).otherwise(length)
-    inside = length.filter(tariff).sum()
-    base = pl.col("price_nano").filter(~tariff)
-    in_windows = (pl.col("price_nano") * length).filter(tariff).sum()
-    outside = pl.when(inside == 1440).then(0).otherwise(base.first() * (1440 - inside))
-    opens = start.filter(tariff)  # sorted: each window must close before the next one opens
-    closes = opens + length.filter(tariff)
-    is_apart = (opens.shift(-1).fill_null(opens.first() + 1440) >= closes).all()
-    is_whole = (
-        is_apart
-        & (inside <= 1440)
-        & (base.len() <= 1)
-        & ((inside == 1440) | (base.len() == 1))
-        & pl.col("price_nano").is_not_null().all()
-    )
-    collapsed = (
-        windowed.sort("window_start_min", nulls_last=False)
-        .group_by(moment, maintain_order=True)
-        .agg(
-            pl.when(is_whole).then((2 * (in_windows + outside) + 1440) // 2880).alias("price_nano"),
-            pl.col("observation_id").str.join("+"),
-            pl.col("is_official_date").all(),
-            pl.col("is_inexact").any(),
-            pl.when(is_whole).then(pl.lit("offered")).otherwise(pl.lit("unknown")).alias("status"),
-            pl.col("tier").max(),
-            pl.col("licence_id").first(),
-            pl.col("capture_sha256").first(),
-        )
-    )
-    plain = plain.drop("window_start_min", "window_end_min")
-    return pl.concat([plain, collapsed.select(plain.columns)])
 
 
 def segments(observations: pl.DataFrame, coverage: Coverage, rules: Methodology) -> pl.DataFrame:

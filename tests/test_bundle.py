@@ -84,7 +84,7 @@ def test_milliseconds_survive() -> None:
         pytest.param({"gpu_count": "0"}, "MALFORMED_ROW", id="no_gpus"),
         pytest.param({"gpu_count": "1.5"}, "MALFORMED_ROW", id="half_a_gpu"),
         pytest.param({"gpu_count": "-8"}, "MALFORMED_ROW", id="negative_gpus"),
-        pytest.param({"window_start_min": "1440"}, "MALFORMED_ROW", id="minute_after_midnight"),
+        pytest.param({"window_start_min": "11520"}, "MALFORMED_ROW", id="minute_after_sunday"),
         pytest.param({"is_official_date": "no"}, "MALFORMED_ROW", id="no_is_no_truth_value"),
         pytest.param({"tax_included": "maybe"}, "MALFORMED_ROW", id="maybe_is_no_truth_value"),
         pytest.param({"capture_sha256": "abc"}, "MALFORMED_ROW", id="short_digest"),

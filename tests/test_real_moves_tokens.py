@@ -20,11 +20,11 @@ from methodology.definition import load_definitions
 from methodology.eligibility import Registers, normalise
 from methodology.representative import (
     Coverage,
-    collapse_tariffs,
     price_table,
     segments,
     window_table,
 )
+from methodology.tariffs import collapse_tariffs
 from tests.bundled_history import (
     NANO,
     Determined,

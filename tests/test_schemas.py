@@ -29,8 +29,8 @@ WRONG: dict[str, list[Any]] = {
     "tier": ["E6"], "currency": ["usd", "US", "USDT"], "base": ["€"], "quote": [""],
     "stage": ["read"], "reason": ["A", "1X", "a_b"], "unit": ["usd"],
     "capture_sha256": ["0" * 63, "0" * 65, "F" * 64, "0" * 64 + "\n"], "observation_id": ["g" * 64],
-    "gpu_count": [0, 1025], "gpus": [0, 1025], "window_start_min": [-1, 1440],
-    "window_end_min": [-1, 1440], "quantity": [-1], "price_nano": [-1, 10**15 + 1],
+    "gpu_count": [0, 1025], "gpus": [0, 1025], "window_start_min": [-1, 11520],
+    "window_end_min": [-1, 11520], "quantity": [-1], "price_nano": [-1, 10**15 + 1],
 }  # fmt: skip
 """Values that no row may have; the bounds are those of the models' descriptions."""
 

@@ -13,13 +13,22 @@ from collectors.base import Capture, Parsed
 from collectors.tokens.deepseek_page import SOURCE, parse
 from methodology import schemas
 from methodology.errors import ParseError
-from methodology.segments import collapse_tariffs
+from methodology.tariffs import collapse_tariffs
 from tests import real_bodies
 
 BODY = Path(__file__).parent / "payloads" / "deepseek_page" / "2026-09-12.html"
 SEEN = datetime(2026, 9, 12, 12, tzinfo=UTC)
 FLASH = "deepseek-flash|DeepSeek-V4.1-Flash"
 PRO = "deepseek-v4-pro|DeepSeek-V4-Pro-0813"
+
+
+WEEKDAYS = [
+    *[(1500, 1680), (1800, 2040)],  # Monday, 1440: 01:00 to 04:00 and 06:00 to 10:00 UTC
+    *[(2940, 3120), (3240, 3480)],  # Tuesday, 2880
+    *[(4380, 4560), (4680, 4920)],  # Wednesday, 4320
+    *[(5820, 6000), (6120, 6360)],  # Thursday, 5760
+    *[(7260, 7440), (7560, 7800)],  # Friday, 7200; Saturday and Sunday have none
+]
 
 
 def read(body: str, seen: datetime = SEEN) -> Parsed:
@@ -46,7 +55,7 @@ def parsed() -> Parsed:
 def test_a_break_inside_a_label_changes_nothing(parsed: Parsed) -> None:
     again = changed("TOKENS (CACHE", "TOKENS<br>(CACHE")
     assert prices(again, FLASH, "IN") == prices(parsed, FLASH, "IN")
-    assert again.quotes.height == 18
+    assert again.quotes.height == 66
 
 
 @pytest.mark.parametrize(
@@ -60,13 +69,12 @@ def test_a_break_inside_a_label_changes_nothing(parsed: Parsed) -> None:
         (PRO, "OUT", "1.98", "3.96"),
     ],
 )
-def test_off_peak_is_the_price_outside_the_two_peak_windows(
+def test_off_peak_is_the_price_outside_the_two_peak_windows_of_each_weekday(
     parsed: Parsed, listing: str, meter: str, off_peak: str, peak: str
 ) -> None:
     assert prices(parsed, listing, meter) == [
         (off_peak, None, None),
-        (peak, 60, 240),  # 01:00 to 04:00 UTC
-        (peak, 360, 600),  # 06:00 to 10:00 UTC
+        *((peak, start, end) for start, end in WEEKDAYS),
     ]
 
 
@@ -76,12 +84,23 @@ def test_every_quote_is_the_sellers_own_in_dollars_per_million(parsed: Parsed) -
     schemas.validate(schemas.Quote, parsed.quotes, SOURCE.id)
 
 
-def test_the_tariff_makes_one_price_of_a_day(parsed: Parsed) -> None:
-    """0.15 for 17 hours and 0.30 for 7: (17 * 0.15 + 7 * 0.30) / 24 = 0.19375."""
+@pytest.mark.parametrize(
+    ("days", "nano"),
+    [
+        # 35 of 168 hours at the peak: (133 * 0.15 + 35 * 0.30) / 168
+        pytest.param(", Monday through Friday", 181_250_000, id="on weekdays"),
+        # 7 of 24 hours: (17 * 0.15 + 7 * 0.30) / 24
+        pytest.param("", 193_750_000, id="on every day"),
+        # 21 of 168 hours: (147 * 0.15 + 21 * 0.30) / 168
+        pytest.param(", Saturday to Monday", 168_750_000, id="over Sunday"),
+    ],
+)
+def test_the_tariff_makes_one_price_of_a_week(days: str, nano: int) -> None:
+    parsed = changed(", Monday through Friday", days)
     rows = parsed.quotes.filter((pl.col("listing_id") == FLASH) & (pl.col("meter") == "IN"))
-    nano = (pl.col("price_text").cast(pl.Decimal(20, 9)) * 10**9).cast(pl.Int64)
+    figure = (pl.col("price_text").cast(pl.Decimal(20, 9)) * 10**9).cast(pl.Int64)
     observations = rows.with_columns(
-        nano.alias("price_nano"),
+        figure.alias("price_nano"),
         pl.lit("f" * 64).alias("observation_id"),
         pl.lit("deepseek").alias("group"),
         pl.lit("first_party").alias("provider_class"),
@@ -90,19 +109,22 @@ def test_the_tariff_makes_one_price_of_a_day(parsed: Parsed) -> None:
         pl.lit("facts").alias("licence_id"),
         pl.lit(False).alias("is_inexact"),
     ).select(list(schemas.schema_of(schemas.Observation)))
-    assert collapse_tariffs(observations)["price_nano"].to_list() == [193_750_000]
+    assert collapse_tariffs(observations)["price_nano"].to_list() == [nano]
 
 
-def test_hours_of_weekdays_are_told_beside_each_listing(parsed: Parsed) -> None:
-    assert parsed.rejections.select("listing_id", "reason").rows() == [
-        (FLASH, "WEEKDAY_TARIFF"),
-        (PRO, "WEEKDAY_TARIFF"),
-    ]
+def test_only_holidays_are_told_beside_each_listing(parsed: Parsed) -> None:
+    assert parsed.rejections.is_empty()
     holidays = "Monday through Friday, excluding Chinese public holidays"
-    assert changed("Monday through Friday", holidays).rejections.height == 2
+    said = changed("Monday through Friday", holidays)
+    assert said.rejections.select("listing_id", "reason").rows() == [
+        (FLASH, "HOLIDAY_TARIFF"),
+        (PRO, "HOLIDAY_TARIFF"),
+    ]
+    assert holidays in said.rejections["detail"][0]
+    assert prices(said, FLASH, "IN") == prices(parsed, FLASH, "IN")
     daily = changed(", Monday through Friday", "")
     assert daily.rejections.is_empty()
-    assert daily.quotes.height == 18
+    assert prices(daily, FLASH, "IN")[1:] == [("0.3", 60, 240), ("0.3", 360, 600)]
 
 
 def test_an_id_that_goes_on_to_another_model_ends_at_that_moment(parsed: Parsed) -> None:
@@ -116,8 +138,7 @@ def test_once_it_has_gone_on_it_has_no_price() -> None:
     after = read(BODY.read_text(), datetime(2026, 9, 14, 4, tzinfo=UTC))
     assert prices(before, PRO, "IN")
     assert set(after.quotes["listing_id"]) == {FLASH}
-    assert (PRO, "MOVING_ALIAS") in after.rejections.select("listing_id", "reason").rows()
-    assert after.rejections.height == 2
+    assert after.rejections.select("listing_id", "reason").rows() == [(PRO, "MOVING_ALIAS")]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +150,14 @@ def test_once_it_has_gone_on_it_has_no_price() -> None:
         ("01:00 - 04:00", "05:00 - 07:00"),
         ("06:00 - 10:00", "06:75 - 10:00"),
         ("06:00 - 10:00", "06:00 - 26:00"),
+        ("Monday through Friday", "working days"),
+        ("Monday through Friday", "Monday through Friday and on 2026-10-10, a Saturday"),
+        ("Monday through Friday", "Monday, Wednesday and Friday"),
+        ("Peak hours are", "On weekdays: Peak hours are"),
     ],
     ids=[
         *("no note", "another zone", "turned round", "overlapping", "no minute", "no hour"),
+        *("days without a name", "one more day", "a list of days", "days said before"),
     ],
 )
 def test_a_tariff_without_hours_that_are_understood_is_refused_whole(old: str, new: str) -> None:
@@ -180,7 +206,7 @@ def test_a_cell_that_is_no_price_is_refused_by_name(old: str, new: str, reason: 
     refused = parsed.rejections.filter(pl.col("reason") == reason)
     assert refused["listing_id"].to_list() == [FLASH]
     assert "1M INPUT TOKENS (CACHE MISS) OFF-PEAK" in refused["detail"][0]
-    assert [price for price, *_ in prices(parsed, FLASH, "IN")] == ["0.3", "0.3"]
+    assert [price for price, *_ in prices(parsed, FLASH, "IN")] == ["0.3"] * 10
 
 
 @pytest.mark.parametrize(
@@ -201,7 +227,7 @@ def test_a_page_without_the_known_table_is_refused(old: str, new: str) -> None:
 def test_another_table_with_prices_is_counted() -> None:
     parsed = changed("</main>", "<table><tr><td>Tool<tr><td>Search<td>$5</table></main>")
     assert parsed.rejections.row(-1, named=True)["reason"] == "NOT_A_MEASURED_METER"
-    assert parsed.quotes.height == 18
+    assert parsed.quotes.height == 66
 
 
 def test_a_new_row_with_prices_is_counted() -> None:
@@ -221,8 +247,7 @@ def test_the_recorded_table_without_notes_has_no_hours() -> None:
     whole = read(text.replace("</main>", f"{note}</main>"))
     assert prices(whole, "deepseek-v4-flash|DeepSeek-V4-Flash-0731", "IN") == [
         ("0.22", None, None),
-        ("0.44", 60, 240),
-        ("0.44", 360, 600),
+        *(("0.44", start, end) for start, end in WEEKDAYS),
     ]
 
 

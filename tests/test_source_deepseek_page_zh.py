@@ -37,40 +37,75 @@ def recorded(name: str) -> str:
 
 def test_prices_are_yuan_and_hours_of_beijing_stand_in_utc() -> None:
     parsed = read(BODY.read_text())
-    assert prices(parsed, FLASH, "IN") == [("1", None, None), ("2", 60, 240), ("2", 360, 600)]
+    of_a_day = [(60, 240), (360, 600)]  # 9:00 to 12:00 and 14:00 to 18:00 are 8 hours earlier
+    assert prices(parsed, FLASH, "IN") == [
+        ("1", None, None),
+        *(("2", day * 1440 + a, day * 1440 + b) for day in (1, 2, 3, 4, 5) for a, b in of_a_day),
+    ]
     assert prices(parsed, FLASH, "CIN")[0][0] == "0.02"
-    assert [price for price, *_ in prices(parsed, PRO, "OUT")] == ["13.5", "27.0", "27.0"]
+    assert [price for price, *_ in prices(parsed, PRO, "OUT")] == ["13.5", *["27.0"] * 10]
     assert set(parsed.quotes["currency"]) == {"CNY"}
-    assert parsed.quotes.height == 18
+    assert parsed.quotes.height == 66
     assert parsed.rejections.select("listing_id", "reason").rows() == [
-        (FLASH, "WEEKDAY_TARIFF"),
-        (PRO, "WEEKDAY_TARIFF"),
+        (FLASH, "HOLIDAY_TARIFF"),
+        (PRO, "HOLIDAY_TARIFF"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("sentence", "weekdays"),
+    ("sentence", "first", "windows", "holidays"),
     [
-        ("高峰时段为北京时间 9:00 - 12:00、14:00 - 18:00（其余为空闲时段）。", False),
-        ("高峰时段为北京时间周一至周五 9:00 - 12:00、14:00 - 18:00（其余为空闲时段）。", True),
-        ("北京时间周一至周五（不含中国法定节假日）9:00 - 12:00、14:00 - 18:00 为高峰时段。", True),
+        pytest.param(
+            "高峰时段为北京时间 9:00 - 12:00、14:00 - 18:00（其余为空闲时段）。",
+            *((60, 240), 2, False),
+            id="every day",
+        ),
+        pytest.param(
+            "高峰时段为北京时间每日 9:00～12:00 和 14:00～18:00。",
+            *((60, 240), 2, False),
+            id="every day, said so",
+        ),
+        pytest.param(
+            "高峰时段为北京时间周一至周五 9:00 - 12:00、14:00 - 18:00（其余为空闲时段）。",
+            *((1500, 1680), 10, False),
+            id="Monday to Friday",
+        ),
+        pytest.param(
+            "北京时间周一至周五（不含中国法定节假日）9:00 - 12:00、14:00 - 18:00 为高峰时段。",
+            *((1500, 1680), 10, True),
+            id="without public holidays",
+        ),
+        # 02:00 to 07:00 of a Monday in Beijing is 18:00 to 23:00 of Sunday, 10080, in UTC; 07:00 to
+        # 09:00 is 23:00 to 01:00, from Sunday into Monday, 1440. The first by start is Monday's
+        # 18:00 to 23:00 (Tuesday in Beijing): 1440 + 1080.
+        pytest.param(
+            "高峰时段为北京时间周一至周五 2:00 - 7:00、7:00 - 9:00。",
+            *((2520, 2820), 10, False),
+            id="hours of the day before in UTC",
+        ),
     ],
-    ids=["every day", "Monday to Friday", "without public holidays"],
 )
-def test_the_three_wordings_of_the_hours(sentence: str, weekdays: bool) -> None:
+def test_the_wordings_of_the_hours(
+    sentence: str, first: tuple[int, int], windows: int, holidays: bool
+) -> None:
     head, _, rest = BODY.read_text().partition("<p>(3) ")
     parsed = read(f"{head}<p>(3) {sentence}</p>{rest.partition('</p>')[2]}")
-    assert prices(parsed, PRO, "CIN") == [
-        ("0.15", None, None),
-        ("0.30", 60, 240),
-        ("0.30", 360, 600),
-    ]
-    assert (parsed.rejections.height > 0) is weekdays
+    found = prices(parsed, PRO, "CIN")
+    assert found[:2] == [("0.15", None, None), ("0.30", *first)]
+    assert len(found) == 1 + windows
+    assert parsed.rejections["reason"].to_list() == ["HOLIDAY_TARIFF"] * (2 if holidays else 0)
+    if "2:00 - 7:00" in sentence:
+        assert {("0.30", 11160, 11460), ("0.30", 11460, 1500)} < set(found)
 
 
 @pytest.mark.parametrize(
     "sentence",
-    ["低谷时段为北京时间 9:00 - 12:00、14:00 - 18:00", "高峰时段为北京时间 9:00 - 12:00"],
+    [
+        "低谷时段为北京时间 9:00 - 12:00、14:00 - 18:00",
+        "高峰时段为北京时间 9:00 - 12:00",
+        "北京时间工作日 9:00 - 12:00、14:00 - 18:00 为高峰时段",
+        "北京时间周一至周五（含调休的周末）9:00 - 12:00、14:00 - 18:00 为高峰时段",
+    ],
 )
 def test_a_wording_that_is_not_known_gives_no_price(sentence: str) -> None:
     head, _, rest = BODY.read_text().partition("<p>(3) ")
@@ -91,7 +126,7 @@ def test_a_model_whose_requests_are_routed_has_no_price() -> None:
 def test_dollars_on_this_page_are_refused() -> None:
     parsed = read(BODY.read_text().replace("4.5元", "$0.66"))
     assert "CURRENCY_NOT_PINNED" in set(parsed.rejections["reason"])
-    assert len(prices(parsed, PRO, "IN")) == 2
+    assert len(prices(parsed, PRO, "IN")) == 10
 
 
 def test_the_recorded_page_of_august() -> None:

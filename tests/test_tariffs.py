@@ -13,6 +13,7 @@ from vectors import vector
 
 from methodology import representative as rep
 from methodology import segments as seg
+from methodology import tariffs
 
 
 def tariff(price: int | None, start: int | None = None, end: int | None = None) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def tariff(price: int | None, start: int | None = None, end: int | None = None) 
 
 
 def collapsed(*rows: dict[str, Any]) -> list[int | None]:
-    frame = seg.collapse_tariffs(observations(list(rows)))
+    frame = tariffs.collapse_tariffs(observations(list(rows)))
     return frame["price_nano"].to_list()
 
 

@@ -17,17 +17,18 @@ Table map (the one table with a row "MODEL VERSION"):
 * ``1M INPUT TOKENS (CACHE MISS)`` IN, ``(CACHE HIT)`` CIN, ``1M OUTPUT TOKENS`` OUT; until August
   2026 one row each, since then ``OFF-PEAK`` and ``PEAK``. The off-peak price is quoted without a
   window and the peak price once for each window of the note "Peak hours are 01:00 - 04:00 and
-  06:00 - 10:00 UTC". Without a note that is understood the whole tariff is refused.
+  06:00 - 10:00 UTC" (``peak_hours``). Without a note that is understood, days included, the whole
+  tariff is refused.
 * ``$0.435 (75% off)``: the figure is what a buyer pays and is quoted; the old price is struck out
   in the page and is no text here. Two figures that are not struck are ``TWO_PRICES``.
 * features, context length, concurrency: no price, not read.
 
 Notes that change a price:
 
-* "Monday through Friday": a week is not a schedule by time of day (rulebook 4.4). The windows are
-  quoted as on the days that have them, and a rejection ``WEEKDAY_TARIFF`` stands beside each
-  listing: on a Saturday, a Sunday and (Chinese page) a public holiday a buyer pays off-peak all
-  day.
+* "Monday through Friday": ten windows of the week in the place of two of the day. Until the note
+  had days, to 2026-08-22, the hours held on every day.
+* "excluding public holidays" (Chinese page): no week can say it. The windows are quoted as those of
+  a week without holidays, and a rejection ``HOLIDAY_TARIFF`` stands beside each listing.
 * "From 12:00 Beijing Time on September 14, 2026 ... requests to deepseek-v4-pro will all be routed
   to V4.1 Flash and billed at the V4.1 Flash price": the column ends then. Quotes carry the end, and
   once it has passed the listing is ``MOVING_ALIAS``.
@@ -43,16 +44,16 @@ from datetime import datetime, timedelta
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.page_rows import PageRows, day_of
 from collectors.pages import Table, html_tables, html_text, known_table, without_marks
+from collectors.tokens import peak_hours
+from collectors.tokens.peak_hours import CLOCK, Hours, Wording
 from methodology.errors import ParseError
 
 PROVIDER = "deepseek"
 BEIJING = timedelta(hours=8)
 
-_CLOCK = r"([0-9]{1,2}):([0-9]{2})"
-_SPAN = rf"{_CLOCK}\s*(?:-|–|~|\uff5e)\s*{_CLOCK}"
 _OFF = re.compile(r"\s*\([0-9]{1,2}% off\)", re.IGNORECASE)
 _ROUTED = re.compile(
-    rf"(?:From|After) {_CLOCK} Beijing Time on ([A-Z][a-z]+ [0-9]{{1,2}}, [0-9]{{4}}),"
+    rf"(?:From|After) {CLOCK} Beijing Time on ([A-Z][a-z]+ [0-9]{{1,2}}, [0-9]{{4}}),"
     r".{0,160}?requests to `?(?P<model>[\w.-]+?)`? will (?:all )?be routed",
 )
 
@@ -67,8 +68,7 @@ class Words:
     meters: Mapping[str, str]
     off_peak: str
     peak: str
-    hours: re.Pattern[str]
-    zone: timedelta
+    hours: Wording
     routed: re.Pattern[str]
 
 
@@ -83,8 +83,7 @@ ENGLISH = Words(
     },
     off_peak="OFF-PEAK",
     peak="PEAK",
-    hours=re.compile(rf"Peak hours are {_SPAN} and {_SPAN} UTC(?P<days>, Monday through Friday)?"),
-    zone=timedelta(0),
+    hours=peak_hours.ENGLISH,
     routed=_ROUTED,
 )
 
@@ -92,7 +91,7 @@ ENGLISH = Words(
 def parse(capture: Capture) -> Parsed:
     """Return one quote per model, meter and tariff window, USD per million tokens, tier E3.
 
-    Rejections: ``WEEKDAY_TARIFF`` and ``MOVING_ALIAS`` per listing, ``BAD_WINDOW`` for a tariff
+    Rejections: ``HOLIDAY_TARIFF`` and ``MOVING_ALIAS`` per listing, ``BAD_WINDOW`` for a tariff
     whose hours the page does not say, ``TWO_PRICES``, ``NOT_A_NUMBER``, ``FREE_OFFER``,
     ``CURRENCY_NOT_PINNED``, ``UNKNOWN_UNIT`` per cell, ``NOT_A_MEASURED_METER`` per other row with
     a price, ``MALFORMED_ROW`` for a price row without a cell for each model.
@@ -125,7 +124,7 @@ def parse_in(capture: Capture, words: Words) -> Parsed:
         raise ParseError(
             capture.source, "TABLE_CHANGED", f"{capture.url}: {len(models)} models, {versions}"
         )
-    _prices(rows, words, table, listings, words.hours.search(note))
+    _prices(rows, words, table, listings, peak_hours.peak_hours(note, words.hours))
     rows.others(other for other in tables if other is not table)
     return rows.parsed()
 
@@ -169,9 +168,8 @@ def _prices(
     words: Words,
     table: Table,
     listings: list[_Listing],
-    hours: re.Match[str] | None,
+    hours: Hours | None,
 ) -> None:
-    windows = _windows(words, hours)
     meter: str | None = None
     told: set[str] = set()
     gone: set[str] = set()
@@ -197,32 +195,18 @@ def _prices(
                     gone.add(listing.id)
                     told_end = f"its requests go to another model (since {listing.ends})"
                     rows.no(listing.id, "MOVING_ALIAS", told_end)
-            elif is_tariff and not windows:
+            elif is_tariff and hours is None:
                 rows.no(listing.id, "BAD_WINDOW", f"{field} is {cell!r}; the page names no hours")
             else:
                 text = _OFF.sub("", cell)
-                for window in windows if is_peak else [None]:
+                for window in hours.windows if hours is not None and is_peak else [None]:
                     rows.cell(
                         listing.id, meter, field, text, window=window, effective_to=listing.ends
                     )
-                if is_tariff and hours is not None and hours["days"] and listing.id not in told:
+                has_holidays = is_tariff and hours is not None and hours.has_holidays
+                if hours is not None and has_holidays and listing.id not in told:
                     told.add(listing.id)
-                    rows.no(listing.id, "WEEKDAY_TARIFF", f"hours: {hours[0]!r}")
-
-
-def _windows(words: Words, hours: re.Match[str] | None) -> list[tuple[int, int]]:
-    """Return the peak windows in UTC minutes; none when the note is missing or makes no sense."""
-    if hours is None:
-        return []
-    figures = [int(text) for text in hours.groups() if (text or "").isdigit()]
-    zone = words.zone // timedelta(minutes=1)
-    clocks = [60 * hour + minute for hour, minute in zip(figures[::2], figures[1::2], strict=True)]
-    if len(clocks) != 4 or max(figures[1::2]) > 59 or max(clocks) > 1440:
-        return []
-    if not clocks[0] < clocks[1] <= clocks[2] < clocks[3]:
-        return []
-    start, end, start2, end2 = ((clock - zone) % 1440 for clock in clocks)
-    return [(start, end), (start2, end2)]
+                    rows.no(listing.id, "HOLIDAY_TARIFF", f"hours: {hours.told!r}")
 
 
 SOURCE = Source(

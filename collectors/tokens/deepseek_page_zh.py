@@ -6,8 +6,9 @@ buyers in mainland China; not a conversion of the English one. Table, ids and ru
 
 * prices end in 元 (``4.5元``), labels are 百万tokens输入（缓存命中）CIN, （缓存未命中）IN,
   百万tokens输出 OUT, 空闲时段 off-peak, 高峰时段 peak.
-* hours are Beijing time, quoted eight hours earlier in UTC. Three wordings are known: daily (to
-  2026-08-22), Monday to Friday, and Monday to Friday without public holidays (September 2026).
+* hours are Beijing time, quoted eight hours earlier in UTC, days as they then are there. Three
+  wordings were seen: daily (to 2026-08-22), Monday to Friday, and Monday to Friday without public
+  holidays (September 2026), which is also ``HOLIDAY_TARIFF``.
 * a note that requests to a model are routed (路由) refuses that column: its date is not read.
 
 At hand: a clipped whole page of 2026-08-01 (before peak hours; Markdown around an HTML table) and a
@@ -17,13 +18,10 @@ hand-trimmed table of 2026-09-12 that lost its spans and notes. Unproven.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 from collectors.base import Capture, Parsed, Source, single_get
-from collectors.tokens.deepseek_page import _SPAN, Words, parse_in
-
-_LIST = rf"{_SPAN}\s*[、,\uff0c和]\s*{_SPAN}"
-_DAYS = r"(?P<days>周一至周五(?:\uff08[^\uff09]{1,20}\uff09)?)?"
+from collectors.tokens import peak_hours
+from collectors.tokens.deepseek_page import Words, parse_in
 
 CHINESE = Words(
     currency="CNY",
@@ -36,11 +34,7 @@ CHINESE = Words(
     },
     off_peak="空闲时段",
     peak="高峰时段",
-    # One sentence, two orders of words: "peak hours are Beijing time ..." and "... is peak".
-    hours=re.compile(
-        rf"(?:(?<=高峰时段为)北京时间|北京时间(?=[^。]{{0,80}}为高峰时段))\s*{_DAYS}\s*{_LIST}"
-    ),
-    zone=timedelta(hours=8),
+    hours=peak_hours.CHINESE,
     routed=re.compile(r"`?(?P<model>deepseek-[\w.-]*\w)`?[^。\uff1b]{0,60}路由"),
 )
 

@@ -14,7 +14,7 @@ from index.conformance_cases.sheet import NotUnderstood, Sheet, exact
 from methodology import schemas
 from methodology.definition import load_methodology
 from methodology.representative import blend
-from methodology.segments import collapse_tariffs
+from methodology.tariffs import collapse_tariffs
 from methodology.units import NANO, round_half_up
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)\s*(?:-|–|to)\s*(\d{1,2}):(\d\d)")
@@ -85,7 +85,7 @@ def tariff(sheet: Sheet) -> None:
             f"{name}.nano",
             round_half_up(rounded.numerator, rounded.denominator),
             nano,
-            "segments.collapse_tariffs, one rounding to nano",
+            "tariffs.collapse_tariffs, one rounding to nano",
         )
     expected = sheet.get("expected_atc", "expected_around_the_clock", "expected", default={})
     for name, told in expected.items():
@@ -94,7 +94,7 @@ def tariff(sheet: Sheet) -> None:
             continue
         parts = told if isinstance(told, Mapping) else {"value": told}
         for field, value in parts.items():
-            sheet.check(f"atc.{name}.{field}", value, whole[name], "segments.collapse_tariffs")
+            sheet.check(f"atc.{name}.{field}", value, whole[name], "tariffs.collapse_tariffs")
     _blends(sheet, whole, off, peak)
 
 

@@ -97,7 +97,9 @@ def quote_faults(row: Row, fetched_at: datetime, currencies: Iterable[str]) -> l
             "half a window": (start is None) == (end is None),
             "window": start is None
             or end is None
-            or (0 <= start < 1440 and 0 <= end < 1440 and start != end),
+            or (0 <= start < 11520 and 0 <= end < 11520 and start != end),
+            "a window of a day and of a week": (start is None or start < 1440)
+            == (end is None or end < 1440),
             "validity ends before it begins": begins is None or ends is None or begins < ends,
             "official date without a date": not row["is_official_date"] or begins is not None,
             "seen after it was fetched": row["observed_at"] <= fetched_at + DAY,
