@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from methodology import schemas
-
 SERIES = ["source", "provider", "listing_id", "meter", "tenor", "region", "gpu_count"]
 """What makes two quotes the same series of one offer."""
-
-QUOTE = list(schemas.schema_of(schemas.Quote))
 
 
 def last_known(rows: pl.DataFrame) -> pl.DataFrame:

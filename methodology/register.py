@@ -112,19 +112,6 @@ def provider_map(providers: Iterable[Provider] | None = None) -> pl.DataFrame:
     return _frame(rows, columns)
 
 
-def first_party_map(models: Iterable[Model] | None = None) -> pl.DataFrame:
-    """Return where each developer's own posted price stands.
-
-    Columns source, spelling (of the seller), listing_id, instrument_id, group; sorted.
-    """
-    rows = [
-        (source, spelling, listing, model.id, model.developer)
-        for model in (load_models() if models is None else models)
-        for source, spelling, listing in model.first_party
-    ]
-    return _frame(rows, ["source", "spelling", "listing_id", "instrument_id", "group"])
-
-
 def _frame(rows: Sequence[tuple[str, ...]], columns: list[str]) -> pl.DataFrame:
     schema = dict.fromkeys(columns, pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row").sort(columns)

@@ -25,9 +25,6 @@ PROVIDER_CLASSES = (
 )
 """What a seller of tokens is; only ``first_party`` and ``host`` are counted."""
 
-COUNTED_CLASSES = ("first_party", "host")
-"""Classes of token sellers that may have a vote."""
-
 GPU_CLASSES = ("HYP", "NEO", "MKT", "BROKER", "CLOUD")
 """Classes of sellers of GPU-hours; HYP, NEO and MKT are counted, each apart (rulebook 7.3)."""
 

@@ -51,7 +51,6 @@ total of a term of 8,760 or 26,280 hours.
 
 GPU_UNITS = frozenset(unit for unit in FACTORS if "gpu" in unit or "instance" in unit)
 INSTANCE_UNITS = frozenset(unit for unit in FACTORS if "instance" in unit)
-TOKEN_UNITS = frozenset(FACTORS) - GPU_UNITS
 
 _DECIMAL = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
 _TIMES = " * "

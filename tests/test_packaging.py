@@ -6,6 +6,7 @@ unpacked beside the dependencies of the running interpreter.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import re
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -22,7 +23,7 @@ from tests.offline import plain_environment
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("methodology", "collectors", "index")
-PARTS = (*PACKAGES, "pyproject.toml", "README.md", "LICENSE", "NOTICE")
+PARTS = (*PACKAGES, "data", "pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE")
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +37,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(REPOSITORY / part, source / part, ignore=ignored)
         else:
             shutil.copy(REPOSITORY / part, source)
-    for other in ("tests/test_nothing.py", "benchmarks/nothing.py", "data/bundled/nothing.csv"):
-        (source / other).parent.mkdir(parents=True)
+    for other in ("tests/test_nothing.py", "benchmarks/nothing.py", "data/nothing.csv"):
+        (source / other).parent.mkdir(exist_ok=True)
         (source / other).touch()
     pip("wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(target), str(source))
     (built,) = target.glob("*.whl")
@@ -112,8 +113,32 @@ def test_the_wheel_holds_the_rulebook_and_its_digests(wheel: Path) -> None:
 def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
     tops = {PurePosixPath(name).parts[0] for name in names(wheel)}
     assert {top for top in tops if not re.fullmatch(r"spotfix-.*\.dist-info", top)} == {*PACKAGES}
-    suffixes = {PurePosixPath(name).suffix for name in names(wheel) if ".dist-info/" not in name}
+    inside = [PurePosixPath(name) for name in names(wheel) if ".dist-info/" not in name]
+    suffixes = {path.suffix for path in inside if path.parent.name != "bundled"}
     assert not suffixes & {".csv", ".duckdb", ".parquet", ".pyc", ".gz"}
+
+
+def test_the_wheel_carries_the_bundled_history_and_what_its_rights_are(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        found = {
+            PurePosixPath(name).name: archive.read(name)
+            for name in archive.namelist()
+            if name.startswith("index/bundled/")
+        }
+    files = [*(REPOSITORY / "data" / "bundled").iterdir(), REPOSITORY / "data" / "README.md"]
+    assert found == {file.name: file.read_bytes() for file in files}
+
+
+def test_an_installed_command_finds_its_bundled_history_in_an_empty_folder(
+    installed: Path, tmp_path: Path
+) -> None:
+    program = """
+from index.config import load
+from index.intake import bundled_captures
+print(load().bundle, len(bundled_captures(load().bundle)))
+"""
+    said = elsewhere(installed, tmp_path, "-c", program).split()
+    assert said == [str(installed / "index" / "bundled"), "11"]
 
 
 def test_the_wheel_carries_its_licence(wheel: Path) -> None:
@@ -170,6 +195,29 @@ def test_every_declared_dependency_is_pinned() -> None:
     declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     pinned = {normal(pin.partition("==")[0]) for pin in PINS}
     assert {normal(re.split(r"[\[<>=]", one)[0]) for one in declared} - pinned == set()
+
+
+def imported() -> set[str]:
+    """Distributions of others that the packages import, wherever in a file they do."""
+    trees = [
+        ast.parse(p.read_text("utf-8"))
+        for one in PACKAGES
+        for p in (REPOSITORY / one).rglob("*.py")
+    ]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    named = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    named |= {str(n.module) for n in nodes if isinstance(n, ast.ImportFrom)}
+    tops = {name.partition(".")[0] for name in named} - {*sys.stdlib_module_names, *PACKAGES}
+    makers = packages_distributions()
+    return {normal(makers[top][0]) for top in tops}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    extra = project["optional-dependencies"]["timestamps"]
+    declared = [*project["dependencies"], *extra]
+    names = {normal(re.split(r"[\[<>=]", one)[0]) for one in declared}
+    assert names - {"tzdata"} == imported()  # time zones are data; zoneinfo reads them
 
 
 def normal(name: str) -> str:
