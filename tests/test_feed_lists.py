@@ -163,8 +163,8 @@ def test_a_cursor_of_a_fork_of_the_log_is_refused(client: TestClient) -> None:
         ("types=notice", [9, 26, 27], 30),
         ("types=notice&limit=1", [9], 25),
         ("types=notice&limit=1&after=25", [26], 26),
-        (f"types=notice,settlement&index={TWO}", [9, 11], 30),
-        ("types=nothing", [], 30),
+        (f"types=notice,settlement&index={TWO}", [9, 11, 26], 30),  # 26 is to all
+        (f"types=witness&index={TWO}", [], 30),
     ],
 )
 def test_events_come_in_the_order_of_the_log(
@@ -184,7 +184,24 @@ def test_notices_come_in_pages(client: TestClient) -> None:
     second = client.get(f"/v1/notices?limit=2&cursor={first['next_cursor']}").json()
     assert [one["text"] for one in second["data"]] == ["about one"]
     assert second["next_cursor"] is None
-    assert len(client.get(f"/v1/notices?index={ONE}").json()["data"]) == 1
+    chosen = client.get(f"/v1/notices?index={ONE}").json()["data"]
+    assert [one["text"] for one in chosen] == ["to all", "about one"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "kind", "named"),
+    [
+        ("events?types=fixings", 400, "invalid-parameter", "'fixings'"),
+        ("events?index=TKR-won-OUT", 404, "unknown-index", "'TKR-won-OUT'"),
+        (f"notices?index={ONE},TKR-won-OUT", 404, "unknown-index", "'TKR-won-OUT'"),
+    ],
+)
+def test_a_filter_that_nothing_can_pass_is_refused(
+    client: TestClient, query: str, status: int, kind: str, named: str
+) -> None:
+    answer = client.get("/v1/" + query)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/v1/problems/{kind}")
+    assert named in answer.json()["detail"]
 
 
 # Tables -----------------------------------------------------------------------------------------

@@ -293,7 +293,7 @@ def test_only_get_opens_a_stream(method: str, status: int) -> None:
             assert answer.status == status
             assert hub.figures.opened == 0
             if status == 405:
-                assert answer.headers["allow"] == "GET, HEAD"
+                assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
     asyncio.run(go())
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_plus
 
+from index.feed import certificates
+from index.feed.certificates import Certificate
 from index.feed.problems import Problem
 from methodology.errors import ConfigError, UsageError
 
@@ -35,6 +37,7 @@ _TRACE: Final = re.compile(r"spk_[0-9A-Za-z_-]*", re.IGNORECASE)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _NO_DIGEST: Final = "0" * 64
 REDACTED: Final = "[key]"
+_BAD: Final = "invalid_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Somebody with keys: a name, what the keys are good for, and the keys."""
+    """Somebody with keys: a name, what the keys are good for, and the keys.
+
+    ``certificates`` are subject alternative names, such as ``dns:feed.acme.example``: whoever
+    holds a certificate with one of them is this client, where a proxy hands certificates on.
+    """
 
     name: str
     scopes: tuple[str, ...]
     keys: tuple[Key, ...] = ()
+    certificates: tuple[str, ...] = ()
 
     def live(self, now: datetime) -> list[Key]:
         """Return the keys in force at ``now``."""
@@ -71,13 +79,13 @@ class Client:
 class Clients:
     """The file of clients, read again whenever it has changed.
 
-    Raises:
-        ConfigError: the file is malformed, or others than its owner may read it.
+    Raises ConfigError when it is malformed, or others than its owner may read it.
     """
 
     path: Path
     _stamp: tuple[int, int, int] | None = None
     _by_id: dict[str, tuple[Client, Key]] = field(default_factory=dict)
+    _by_san: dict[str, Client] = field(default_factory=dict)
     _clients: dict[str, Client] = field(default_factory=dict)
 
     def load(self) -> Mapping[str, Client]:
@@ -85,7 +93,7 @@ class Clients:
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
-            self._stamp, self._clients, self._by_id = None, {}, {}
+            self._stamp, self._clients, self._by_id, self._by_san = None, {}, {}, {}
             return self._clients
         stamp = found.st_ino, found.st_mtime_ns, found.st_size
         if stamp != self._stamp:
@@ -93,6 +101,7 @@ class Clients:
                 raise ConfigError(f"{self.path}: others may read it; run chmod 600 {self.path}")
             self._clients = _parse(self.path)
             self._by_id = {k.id: (c, k) for c in self._clients.values() for k in c.keys}
+            self._by_san = {n: c for c in self._clients.values() for n in c.certificates}
             self._stamp = stamp
         return self._clients
 
@@ -108,6 +117,11 @@ class Clients:
         expected = line[1].sha256 if line else _NO_DIGEST
         is_same = hmac.compare_digest(hashlib.sha256(text.encode()).hexdigest(), expected)
         return line if line is not None and is_same and line[1].is_live(now) else None
+
+    def certified(self, names: frozenset[str]) -> dict[str, Client]:
+        """Return the clients that a certificate with these names belongs to, by such a name."""
+        self.load()
+        return {name: self._by_san[name] for name in sorted(names & self._by_san.keys())}
 
     # Changing the file --------------------------------------------------------------------------
 
@@ -156,6 +170,31 @@ class Clients:
         )
         self._write({**clients, name: replace(client, keys=(*keys, made))})
         return text
+
+    def certify(self, name: str, san: str, *, is_removed: bool = False) -> Client:
+        """Let certificates with a subject alternative name be a client's, or no more; return it.
+
+        Raises:
+            UsageError: no such client; the name is malformed, another client's, or not there.
+        """
+        clients = dict(self.load())
+        client = self._named(clients, name)
+        try:
+            told = certificates.name(san)
+        except ValueError as error:
+            raise UsageError(f"name of a certificate {error}") from None
+        owner = self._by_san.get(told)
+        if is_removed:
+            if owner is not client:
+                raise UsageError(f"client {name!r} has no certificate name {told!r}")
+            kept = tuple(each for each in client.certificates if each != told)
+        else:
+            if owner is not None and owner is not client:
+                raise UsageError(f"{told!r} is the name of client {owner.name!r}; remove it there")
+            kept = tuple(sorted({*client.certificates, told}))
+        clients[name] = replace(client, certificates=kept)
+        self._write(clients)
+        return clients[name]
 
     def revoke(self, name: str, now: datetime, key_id: str | None = None) -> list[str]:
         """End a client's keys, or one of them, at once; return the ids of those that ended.
@@ -206,9 +245,17 @@ def _parse(path: Path) -> dict[str, Client]:
     try:
         content = json.loads(path.read_text("utf-8"))
         found = [
-            Client(one["name"], tuple(one["scopes"]), tuple(Key(**key) for key in one["keys"]))
+            Client(
+                one["name"],
+                tuple(one["scopes"]),
+                tuple(Key(**key) for key in one["keys"]),
+                tuple(map(certificates.name, one.get("certificates", ()))),
+            )
             for one in content["clients"]
         ]
+        named = [name for client in found for name in client.certificates]
+        if len(set(named)) < len(named):
+            raise ValueError("a name of a certificate stands at two clients")
         for client in found:
             for key in client.keys:
                 key.is_live(datetime.min)
@@ -264,11 +311,12 @@ def scope_of(path: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a client and the id of its key, or somebody at an address."""
+    """Who asks: a client by the id of its key or a name of its certificate, or an address."""
 
     address: str
     client: Client | None = None
     key_id: str | None = None
+    certificate: str | None = None
 
     @property
     def name(self) -> str:
@@ -281,12 +329,32 @@ def identify(
     clients: Clients | None,
     address: str,
     now: datetime,
+    certificate: Certificate | None = None,
 ) -> Caller:
-    """Return who asks.
+    """Return who asks; ``certificate`` is the one that the operator's proxy has verified.
 
     Raises:
-        Problem: 401: the header is there and its key is not good.
+        Problem: 401: a key or a certificate is there and is not good, or they are two clients'.
     """
+    by_key = _by_key(headers, clients, address, now)
+    if certificate is None:
+        return by_key
+    if not certificate.is_current(now):
+        raise unauthorized("the term of the client certificate is over or has not begun", _BAD)
+    found = clients.certified(certificate.names) if clients is not None else {}
+    owners = {client.name for client in (*found.values(), by_key.client) if client is not None}
+    if len(owners) != 1:
+        what = "two clients are named by it" if owners else "no client is named by it"
+        raise unauthorized(f"the client certificate is not accepted: {what}", _BAD)
+    if by_key.client is not None:
+        return by_key
+    name, client = next(iter(found.items()))
+    return Caller(address, client, certificate=name)
+
+
+def _by_key(
+    headers: Sequence[tuple[bytes, bytes]], clients: Clients | None, address: str, now: datetime
+) -> Caller:
     given = [value for name, value in headers if name == b"authorization"]
     if not given:
         return Caller(address)
@@ -295,7 +363,7 @@ def identify(
         raise unauthorized("send one header, Authorization: Bearer <key>", "invalid_request")
     found = clients.find(text.strip(), now)
     if found is None:
-        raise unauthorized("the key is unknown, expired or revoked", "invalid_token")
+        raise unauthorized("the key is unknown, expired or revoked", _BAD)
     return Caller(address, found[0], found[1].id)
 
 
@@ -317,7 +385,7 @@ def admit(caller: Caller, path: str, *, keys_required: bool) -> None:
     if needed not in caller.client.scopes:
         raise Problem(
             "forbidden",
-            f"the key of client {caller.client.name!r} is not good for {needed!r}",
+            f"client {caller.client.name!r} is not admitted to {needed!r}",
             headers={
                 "WWW-Authenticate": f'Bearer realm="spotfix", error="insufficient_scope", '
                 f'scope="{needed}"'

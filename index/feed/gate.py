@@ -19,12 +19,13 @@ from urllib.parse import parse_qsl
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from index.feed import access
+from index.feed import access, certificates, cors, retirement
 from index.feed.access import Caller, Clients
+from index.feed.certificates import Certificate
 from index.feed.metrics import Metrics
 from index.feed.problems import Problem, answer, request_id
 from index.feed.queries import utc_now
-from index.feed.quota import Network, Quota, address_of, is_limited, refusal
+from index.feed.quota import Network, Quota, address_of, is_limited, is_within, refusal
 from index.feed.stream import RAW_SEND
 
 STREAM: Final = "/v1/stream"
@@ -37,6 +38,10 @@ _SHOWN: Final = frozenset(
 """Parameters whose values stand in the access log; of others only the name does."""
 
 _LONGEST: Final = 400
+_LISTS: Final = (b"link", b"vary")
+"""Headers of which one answer may have several lines."""
+
+_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
 
 
 @dataclass(slots=True)
@@ -44,14 +49,20 @@ class Rules:
     """How a server admits requests.
 
     ``clients`` is the file of keys; ``keys_required`` closes reading to those without one;
-    ``proxies`` are the operator's own, whose ``X-Forwarded-For`` is believed; ``log`` takes one
-    line a request, ``None`` keeps no access log.
+    ``proxies`` are the operator's own, whose ``X-Forwarded-For`` is believed, and
+    ``behind_socket`` says that every peer is one: only a proxy can open our Unix socket.
+    ``certificate_header`` is the header in which a proxy hands on the client certificate it has
+    verified; ``None`` takes none. ``origins`` are the sites whose pages may read in a browser.
+    ``log`` takes one line a request, ``None`` keeps no access log.
     """
 
     clients: Clients | None = None
     keys_required: bool = False
     quota: Quota = field(default_factory=Quota)
     proxies: Sequence[Network] = ()
+    behind_socket: bool = False
+    certificate_header: str | None = None
+    origins: cors.Origins = cors.ANY
     log: TextIO | None = None
     now: Callable[[], datetime] = utc_now
     seconds: Callable[[], float] = time.monotonic
@@ -93,20 +104,26 @@ class Gate:
         status = 500
         scope["headers"], name = _named(scope)
         caller = Caller(self._address(scope))
-        lines: list[tuple[bytes, bytes]] = [(b"x-request-id", name.encode("ascii"))]
+        lines: list[tuple[bytes, bytes]] = [(b"x-request-id", name.encode("ascii")), _NO_SNIFFING]
+        lines += cors.lines(scope, self.rules.origins)
+        lines += retirement.lines(scope["path"])
 
         async def told(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 present = {key for key, _ in message["headers"]}
-                extra = [line for line in lines if line[0] not in present]
+                extra = [line for line in lines if line[0] in _LISTS or line[0] not in present]
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
         scope[RAW_SEND] = send
         try:
             try:
+                if scope["method"] == "OPTIONS":
+                    # A browser asks this before it sends a key, so nothing is demanded.
+                    await cors.answer(scope, told, self.rules.origins)
+                    return
                 caller = self._admit(scope, lines)
                 if is_limited(scope["path"]):
                     self._take(caller, lines)
@@ -131,7 +148,8 @@ class Gate:
             )
         headers, address = scope["headers"], self._address(scope)
         try:
-            caller = access.identify(headers, rules.clients, address, rules.now())
+            certificate = self._certificate(scope)
+            caller = access.identify(headers, rules.clients, address, rules.now(), certificate)
             access.admit(caller, scope["path"], keys_required=rules.keys_required)
         except Problem:
             # Guessing keys costs as much as reading does, also at a static path.
@@ -140,9 +158,35 @@ class Gate:
         return caller
 
     def _address(self, scope: Scope) -> str:
-        peer = (scope.get("client") or ("", 0))[0]
         forwarded = [value for key, value in scope["headers"] if key == b"x-forwarded-for"]
-        return address_of(peer, forwarded, self.rules.proxies)
+        return address_of(
+            _peer(scope), forwarded, self.rules.proxies, is_proxy=self.rules.behind_socket
+        )
+
+    def _certificate(self, scope: Scope) -> Certificate | None:
+        """Return the client certificate that the operator's proxy vouches for.
+
+        Raises:
+            Problem: 401: somebody else sends the header, or it cannot be read.
+        """
+        rules = self.rules
+        if rules.certificate_header is None:
+            return None
+        wanted = rules.certificate_header.lower().encode("ascii")
+        given = [value for key, value in scope["headers"] if key == wanted]
+        if not given:
+            return None
+        said = f"header {rules.certificate_header}"
+        if not rules.behind_socket and not is_within(_peer(scope), rules.proxies):
+            raise access.unauthorized(
+                f"{said} is taken from the operator's proxy alone; send none", "invalid_request"
+            )
+        if len(given) > 1:
+            raise access.unauthorized(f"{said} was given more than once", "invalid_request")
+        try:
+            return certificates.read(given[0])
+        except ValueError as error:
+            raise access.unauthorized(f"{said}: {error}", "invalid_request") from None
 
     def _take(self, caller: Caller, lines: list[tuple[bytes, bytes]]) -> None:
         found = self.rules.quota.take(
@@ -170,7 +214,7 @@ class Gate:
             "request",
             request_id=name,
             client=caller.client.name if caller.client else None,
-            key=caller.key_id,
+            key=caller.key_id or caller.certificate,
             address=caller.address,
             method=scope["method"],
             path=access.redacted(scope["path"])[:_LONGEST],
@@ -178,6 +222,10 @@ class Gate:
             status=status,
             ms=round(seconds * 1000, 3),
         )
+
+
+def _peer(scope: Scope) -> str:
+    return str((scope.get("client") or ("", 0))[0])
 
 
 def query_shown(raw: bytes) -> str:

@@ -22,7 +22,9 @@ from index.feed.headers import JSON, Line, Reply, moving, prepare
 from index.feed.problems import Problem
 from index.feed.queries import read
 from index.feed.resources import Feed
+from index.feed.ring import Selection
 from index.feed.store import Entry, Series
+from index.feed.stream import TYPES
 from methodology import clock
 
 NOTICES: Final = ("notice", "erratum", "complaint", "cessation", "restatement")
@@ -186,13 +188,11 @@ class Lists:
         after = asked.get("after", -1)
         if after >= 0:
             self._within(after, "after")
-        types, wanted = asked.get("types"), asked.get("index")
+        selection = self._selection(asked)
         limit, rows = asked.get("limit", PAGE), list[Entry]()
         reached = after
         for entry in self.feed.store.after(after):
-            if (types is None or entry.type in types) and (
-                wanted is None or entry.index_id in wanted
-            ):
+            if selection.takes(entry.type, entry.index_id):
                 if len(rows) == limit:
                     break
                 rows.append(entry)
@@ -203,11 +203,28 @@ class Lists:
         body = b'{"as_of_seq":%d,"data":[' % head + joined + tail
         return prepare(body, JSON, moving(1))
 
+    def _selection(self, asked: dict[str, Any]) -> Selection:
+        """Return what ``types`` and ``index`` choose, as the stream does.
+
+        A misspelled filter would look like a quiet day, so what no record can have is refused.
+
+        Raises:
+            Problem: ``invalid-parameter`` for a type, ``unknown-index``.
+        """
+        store, nothing = self.feed.store, frozenset[str]()
+        chosen = Selection(asked.get("types", nothing), asked.get("index", nothing))
+        known = TYPES | store.of_type.keys()
+        for kind in sorted(chosen.types - known):
+            raise queries.invalid("types", kind, f"is none of {', '.join(sorted(known))}")
+        for name in sorted(chosen.indices - store.index_ids):
+            raise Problem("unknown-index", f"parameter 'index': no record names {name[:60]!r}")
+        return chosen
+
     def notices(self, scope: Scope) -> Reply:
         """Answer ``/v1/notices``: notices, errata, complaints, cessations, restatements."""
         asked = read(scope["query_string"], _NOTICES)
-        wanted = asked.get("index")
-        label = ["notices", sorted(wanted or ())]
+        selection = self._selection(asked)
+        label = ["notices", sorted(selection.indices)]
         after, size = self._resumed(asked, label)
         size = self.feed.store.head.size if size is None else size
         of_type = self.feed.store.of_type
@@ -217,7 +234,7 @@ class Lists:
                 for kind in NOTICES
                 for e in of_type.get(kind, ())
                 if e.seq < size and (after is None or e.seq > after)
-                if wanted is None or e.index_id in wanted
+                if selection.takes(e.type, e.index_id)
             ),
             key=lambda e: e.seq,
         )

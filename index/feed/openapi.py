@@ -1,7 +1,8 @@
 """The contract of ``/v1`` as OpenAPI 3.1: written by hand, with the record schemas put in.
 
 ``openapi.json`` names ``#/components/schemas/Fixing`` and ``Settlement``; their text is that of
-:mod:`index.publication.schema`, so that the two cannot part.
+:mod:`index.publication.schema`, and the record types a client may ask for are those of the
+stream, so that none of them can part.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from index.feed.stream import TYPES
 from index.publication import schema
 
 
@@ -29,4 +31,6 @@ def document() -> dict[str, Any]:
         for name in ("$schema", "$id"):  # the document's own base holds for what it includes
             told.pop(name, None)
         found["components"]["schemas"][kind.capitalize()] = told
+    one = f"({'|'.join(sorted(TYPES))})"
+    found["components"]["parameters"]["Types"]["schema"]["pattern"] = f"^{one}(,{one}){{0,31}}$"
     return found

@@ -173,11 +173,11 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     name = _BY_STATUS.get(error.status_code, "internal-error")
     headers = dict(error.headers or {})
     if allowed := headers.pop("Allow", None):
-        headers["Allow"] = ", ".join(sorted(allowed.split(", ")))
+        headers["Allow"] = ", ".join(sorted({*allowed.split(", "), "OPTIONS"}))
     where = f"{request.method} {request.url.path}"
     detail = {
         "not-found": f"{request.url.path}: there is no such resource; /v1/openapi.json lists them",
-        "method-not-allowed": f"{where}: allowed are {headers.get('Allow', 'GET, HEAD')}",
+        "method-not-allowed": f"{where}: allowed are {headers.get('Allow', 'GET, HEAD, OPTIONS')}",
     }.get(name, f"{where}: {error.detail}")
     return answer(request.scope, Problem(name, detail, headers=headers))
 

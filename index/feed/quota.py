@@ -144,21 +144,23 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
-def address_of(peer: str, forwarded: Sequence[bytes], proxies: Sequence[Network]) -> str:
+def address_of(
+    peer: str, forwarded: Sequence[bytes], proxies: Sequence[Network], *, is_proxy: bool = False
+) -> str:
     """Return the address a request is counted under.
 
-    ``X-Forwarded-For`` counts only if the peer is a proxy of the operator's, and then from the
-    right: the first address that is not such a proxy. An IPv6 address stands for its /64, which
-    one customer has as a whole.
+    ``X-Forwarded-For`` counts only if the peer is a proxy of the operator's, by its address or
+    because ``is_proxy`` says so, and then from the right: the first address that is not such a
+    proxy. An IPv6 address stands for its /64, which one customer has as a whole.
     """
     found = peer
-    if proxies and _within(peer, proxies):
+    if is_proxy or is_within(peer, proxies):
         hops = [h.strip() for h in b",".join(forwarded).decode("latin-1").split(",") if h.strip()]
         for hop in reversed(hops):
             if _parsed(hop) is None:
                 break
             found = hop
-            if not _within(hop, proxies):
+            if not is_within(hop, proxies):
                 break
     return _counted(found)
 
@@ -183,6 +185,7 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _within(text: str, proxies: Sequence[Network]) -> bool:
+def is_within(text: str, proxies: Sequence[Network]) -> bool:
+    """Return whether an address lies in one of the networks; ``False`` for text that is none."""
     parsed = _parsed(text)
     return parsed is not None and any(parsed in network for network in proxies)

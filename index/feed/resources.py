@@ -199,11 +199,14 @@ class Fixings:
             entry = series.by_day[day][-1]
             if entry.status in wanted:
                 return entry
+        now = self.feed.now()
+        following = self._next(series.session, now)
         raise Problem(
             "not-yet-published",
             f"no day of {series.index_id} {series.session} has a current record with status "
             f"{' or '.join(sorted(wanted))}",
-            next_publication_at=clock.iso(self._next(series.session, self.feed.now())),
+            headers={"Retry-After": wait(now, following)},
+            next_publication_at=clock.iso(following),
         )
 
     def _next(self, session: str, now: datetime) -> datetime:

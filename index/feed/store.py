@@ -102,6 +102,7 @@ class Store:
 
     ``entries`` are all records in order; ``series`` the fixings by index and session;
     ``sessions`` the sessions of each index; ``of_type`` the records of each type in order;
+    ``index_ids`` every index that any record names;
     ``fault`` is what :meth:`poll` found wrong with the tree, ``None`` while all is well.
     """
 
@@ -112,6 +113,7 @@ class Store:
         self.series: dict[tuple[str, str], Series] = {}
         self.sessions: dict[str, list[str]] = {}
         self.of_type: dict[str, list[Entry]] = {}
+        self.index_ids: set[str] = set()
         self.keys = KeyHistory()
         self.note = b""
         self.checkpoint = Checkpoint("", 0, merkle.EMPTY_ROOT, [], [])
@@ -276,6 +278,8 @@ class Store:
     def _take(self, entry: Entry) -> None:
         self.entries.append(entry)
         self.of_type.setdefault(entry.type, []).append(entry)
+        if entry.index_id:
+            self.index_ids.add(entry.index_id)
         if entry.type == "fixing" and entry.index_id and entry.session:
             key = entry.index_id, entry.session
             if key not in self.series:

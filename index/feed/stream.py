@@ -380,7 +380,7 @@ class StreamEndpoint:
         """Answer with the stream; HEAD with its headers alone."""
         if scope["method"] not in ("GET", "HEAD"):
             detail = f"{scope['method']} {scope['path']}: use GET"
-            raise Problem("method-not-allowed", detail, headers={"Allow": "GET, HEAD"})
+            raise Problem("method-not-allowed", detail, headers={"Allow": "GET, HEAD, OPTIONS"})
         one = subscription(scope, self.hub.ring)
         if scope["method"] == "HEAD":
             await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
