@@ -1,34 +1,28 @@
-"""``spotfix serve``, ``spotfix replay``, ``spotfix clients``: the feed and who may read it."""
+"""``spotfix serve``, ``spotfix replay``: the feed. ``spotfix clients`` is its neighbour."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from index.app import Group, JsonOption, OutOption, day_of, moment_of, screen_of, settings_of
+from index.app import JsonOption, OutOption, day_of, screen_of, settings_of
+from index.clients_cli import clients_app, clients_of
 from methodology.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from index.feed.access import Clients
     from index.feed.server import Tls
 
-clients_app = typer.Typer(
-    cls=Group, rich_markup_mode=None, no_args_is_help=True, help="Keys of the feed's clients."
-)
+__all__ = ["clients_app", "replay", "serve"]
+
+_TAKEN = frozenset({"authorization", "host", "x-forwarded-for", "x-request-id", "last-event-id"})
 
 HostOption = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65_535, help="0: any free port.")]
-ClientArgument = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's name.")]
-ExpiresOption = Annotated[
-    str | None, typer.Option("--expires", metavar="TIME", help="When the key ends; default: never.")
-]
 
 
 def serve(
@@ -53,6 +47,20 @@ def serve(
         list[str] | None,
         typer.Option("--trusted-proxy", metavar="NET", help="Believe its X-Forwarded-For."),
     ] = None,
+    unix: Annotated[
+        Path | None,
+        typer.Option("--unix", metavar="PATH", help="Listen on this socket, for a proxy alone."),
+    ] = None,
+    client_cert_header: Annotated[
+        str | None,
+        typer.Option(
+            "--client-cert-header", metavar="NAME", help="The proxy's header with certificates."
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option("--allow-origin", metavar="SITE", help="Whose pages may read; default: any."),
+    ] = None,
     access_log: Annotated[
         bool, typer.Option("--access-log/--no-access-log", help="A line a request, on stderr.")
     ] = True,
@@ -72,26 +80,36 @@ def serve(
     """Serve what is published: REST, event stream, files.
 
     Only out/site, out/drop and out/data are read. A log that does not verify is not served.
+    A quota counts in each worker by itself.
 
     \b
     Example:
       spotfix serve
       spotfix serve --host 0.0.0.0 --port 443 --tls-cert c.pem --tls-key k.pem --require-keys
+      spotfix serve --unix /run/spotfix/feed.sock --client-cert-header Client-Cert
     """
     from index.feed.app import open_store
     from index.feed.assembly import assemble
+    from index.feed.cors import origins
     from index.feed.gate import Rules
     from index.feed.quota import Quota, networks
     from index.feed.server import run
 
     settings, screen = settings_of(out=out), screen_of(as_json)
     tls = _tls(tls_cert, tls_key, tls_client_ca)
-    clients = _clients(settings.out)
+    clients = clients_of(settings.out)
     clients.load()
     try:
         proxies = networks(trusted_proxy or [])
     except ValueError as error:
         raise UsageError(f"--trusted-proxy: {error}; write it like 10.0.0.0/8") from None
+    try:
+        sites = origins(allow_origin or [])
+    except ValueError as error:
+        raise UsageError(f"--allow-origin: {error}") from None
+    _check_header(client_cert_header, is_vouched=bool(proxies) or unix is not None)
+    if unix is not None and tls is not None:
+        raise UsageError("--unix: the proxy in front of it ends TLS; leave --tls-cert away")
 
     def make() -> Any:
         rules = Rules(
@@ -99,18 +117,21 @@ def serve(
             require_keys,
             Quota(per_minute, per_minute_key, streams),
             proxies,
-            sys.stderr if access_log else None,
+            behind_socket=unix is not None,
+            certificate_header=client_cert_header,
+            origins=sites,
+            log=sys.stderr if access_log else None,
         )
         return assemble(open_store(settings), rules)
 
     def told(bound: int) -> None:
-        address = f"{'https' if tls else 'http'}://{host}:{bound}"
+        address = f"{'https' if tls else 'http'}://{host}:{bound}" if unix is None else str(unix)
         if as_json:
             screen.json({"address": address, "port": bound})
             sys.stdout.flush()
         screen.say(f"serving {settings.site} at {address}; stop with Ctrl-C")
 
-    _leave(run(make, host, port, workers=workers, tls=tls, told=told))
+    _leave(run(make, host, port, workers=workers, tls=tls, told=told, at=unix))
 
 
 def replay(
@@ -214,6 +235,19 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _check_header(name: str | None, *, is_vouched: bool) -> None:
+    """Refuse a header of certificates that anybody could send, or that says something else."""
+    if name is None:
+        return
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,62}", name) or name.lower() in _TAKEN:
+        raise UsageError(f"--client-cert-header {name!r}: name a header such as Client-Cert")
+    if not is_vouched:
+        raise UsageError(
+            "--client-cert-header: anybody could send it; name the proxy with --trusted-proxy, "
+            "or listen with --unix"
+        )
+
+
 def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
     from index.feed.server import Tls
 
@@ -224,150 +258,3 @@ def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> Tls | N
     made = Tls(cert, key, client_ca)
     made.check()
     return made
-
-
-# Clients ----------------------------------------------------------------------------------------
-
-
-def _clients(out: Path) -> Clients:
-    from index.feed.access import FILE, Clients
-
-    return Clients(out / FILE)
-
-
-def _now() -> datetime:
-    from index.feed.queries import utc_now
-
-    return utc_now()
-
-
-def _ends(text: str | None, now: datetime) -> datetime | None:
-    moment = moment_of(text, "--expires")
-    if moment is None:
-        return None
-    naive = moment.replace(tzinfo=None)
-    if naive <= now:
-        raise UsageError(f"--expires {text}: that has passed")
-    return naive
-
-
-def _show_key(name: str, text: str, as_json: bool) -> None:
-    screen = screen_of(as_json)
-    if as_json:
-        screen.json({"client": name, "key_id": text[4:12], "key": text})
-    else:
-        screen.line(text)
-    screen.say("this key is shown once and kept as a digest only; send it to the client now")
-
-
-@clients_app.command("add")
-def add(
-    client: ClientArgument,
-    scopes: Annotated[
-        str, typer.Option("--scopes", metavar="LIST", help="Of read, stream, data, metrics.")
-    ] = "read,stream,data",
-    expires: ExpiresOption = None,
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Add a client and print its key, once.
-
-    \b
-    Example:
-      spotfix clients add acme --scopes read,stream --expires 2027-12-31
-    """
-    now = _now()
-    clients = _clients(settings_of(out=out).out)
-    text = clients.add(client, [s for s in scopes.split(",") if s], now, _ends(expires, now))
-    _show_key(client, text, as_json)
-
-
-@clients_app.command("list")
-def listed(out: OutOption = None, as_json: JsonOption = False) -> None:
-    """List clients, their scopes and the ids of their keys.
-
-    \b
-    Example:
-      spotfix clients list
-    """
-    from index.terminal import table
-
-    screen, now = screen_of(as_json), _now()
-    rows: list[dict[str, Any]] = [
-        {
-            "client": client.name,
-            "scopes": list(client.scopes),
-            "key_id": key.id,
-            "live": key.is_live(now),
-            "created_at": key.created_at,
-            "expires_at": key.expires_at,
-            "revoked_at": key.revoked_at,
-        }
-        for client in _clients(settings_of(out=out).out).load().values()
-        for key in client.keys
-    ]
-    if as_json:
-        screen.json(rows)
-        return
-    columns = [
-        ("client", "<"), ("scopes", "<"), ("key", "<"), ("state", "<"), ("created", "<"),
-        ("ends", "<"),
-    ]  # fmt: skip
-    cells = [
-        [
-            row["client"],
-            ",".join(row["scopes"]),
-            row["key_id"],
-            "live" if row["live"] else "ended",
-            row["created_at"],
-            row["revoked_at"] or row["expires_at"] or "never",
-        ]
-        for row in rows
-    ]
-    if cells:
-        screen.grid(table(columns, cells))
-    screen.say(f"{len(rows)} keys; `spotfix clients add CLIENT` makes one")
-
-
-@clients_app.command("rotate")
-def rotate(
-    client: ClientArgument,
-    grace_days: Annotated[
-        int, typer.Option("--grace-days", min=0, max=365, help="The old key lives so long.")
-    ] = 7,
-    expires: ExpiresOption = None,
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Give a client its next key; the one before ends after some days.
-
-    \b
-    Example:
-      spotfix clients rotate acme --grace-days 14
-    """
-    now = _now()
-    clients = _clients(settings_of(out=out).out)
-    text = clients.rotate(client, now, timedelta(days=grace_days), _ends(expires, now))
-    _show_key(client, text, as_json)
-
-
-@clients_app.command("revoke")
-def revoke(
-    client: ClientArgument,
-    key_id: Annotated[
-        str | None, typer.Option("--key", metavar="ID", help="Only this key; default: all.")
-    ] = None,
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """End a client's keys at once, also in servers that run.
-
-    \b
-    Example:
-      spotfix clients revoke acme
-    """
-    screen = screen_of(as_json)
-    ended = _clients(settings_of(out=out).out).revoke(client, _now(), key_id)
-    screen.json({"client": client, "revoked": ended}) if as_json else screen.line(*ended)
-    if not as_json:
-        screen.say(f"{len(ended)} keys of {client} ended")

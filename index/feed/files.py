@@ -2,7 +2,8 @@
 
 A strong ETag needs the digest, so a file is read once when it is first asked for; it is known
 again by device, inode, size and time of change. Ranges are served from the open file: one that is
-replaced meanwhile is still sent whole and unmixed. Names with a leading dot are files that
+replaced meanwhile is still sent whole and unmixed. A reader too slow to take a part of a large
+file within a minute is cut off, and goes on with ``Range``. Names with a leading dot are files that
 somebody is still writing; they do not exist here, nor does anything outside the folder.
 """
 
@@ -28,6 +29,8 @@ SMALL: Final = 1 << 18
 
 CHUNK: Final = 1 << 18
 KEPT: Final = 1024
+PART_SECONDS: Final = 60.0
+"""How long one part may take to leave: 4 KiB a second at least, else the reader holds us up."""
 
 TYPES: Final = {
     ".json": b"application/json",
@@ -54,14 +57,20 @@ class Files:
         root: the folder.
         keep: the cache line for a path below it; :data:`IMMUTABLE` for what never changes.
         plain: names that are text without a suffix, such as ``checkpoint``.
+        part_seconds: how long a reader may take for each part of a large file.
     """
 
     def __init__(
-        self, root: Path, keep: Callable[[str], Line], plain: Callable[[str], bool] | None = None
+        self,
+        root: Path,
+        keep: Callable[[str], Line],
+        plain: Callable[[str], bool] | None = None,
+        part_seconds: float = PART_SECONDS,
     ) -> None:
         self.root = root.resolve()  # a symbolic link to the folder is the operator's business
         self.keep = keep
         self.plain = plain or (lambda path: False)
+        self.part_seconds = part_seconds
         self._digests: OrderedDict[Stamp, bytes] = OrderedDict()
         self._small: OrderedDict[tuple[str, Stamp], Reply] = OrderedDict()
 
@@ -156,7 +165,10 @@ class Files:
                 raise OSError(f"{path}: the file became shorter while it was sent")
             first += len(part)
             more = first <= last
-            await send({"type": "http.response.body", "body": part, "more_body": more})
+            with anyio.move_on_after(self.part_seconds) as waited:
+                await send({"type": "http.response.body", "body": part, "more_body": more})
+            if waited.cancelled_caught:
+                raise ConnectionAbortedError(f"{path}: the reader takes it too slowly")
 
 
 def immutable(path: str) -> Line:
@@ -199,8 +211,9 @@ def _span(scope: Scope, size: int, etag: bytes) -> tuple[int, int] | None:
 
 
 def _partial(lines: list[Line], first: int, last: int, size: int) -> list[Line]:
-    """Return the header lines of a part; the digest of the whole does not fit it."""
-    kept = [x for x in lines if x[0] not in (b"content-length", b"content-digest")]
+    """Return the header lines of a part; the digest is that of the whole, and is called so."""
+    renamed = {b"content-digest": b"repr-digest"}
+    kept = [(renamed.get(key, key), text) for key, text in lines if key != b"content-length"]
     return [
         *kept,
         (b"content-length", b"%d" % (last + 1 - first)),

@@ -91,11 +91,44 @@ def listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
     return made
 
 
+def listen_at(path: Path) -> socket.socket:
+    """Return a listening Unix socket that our user and group may open.
+
+    A socket that nobody listens on any more, as a killed server leaves it, is replaced.
+
+    Raises:
+        ConfigError: something else is there, somebody listens, or it cannot be made.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                if probe.connect_ex(str(path)) == 0:
+                    raise ConfigError(f"--unix {path}: a server listens there; stop it first")
+            path.unlink()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        before = os.umask(0o117)
+        try:
+            made.bind(str(path))
+        finally:
+            os.umask(before)
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        raise ConfigError(f"--unix {path}: cannot listen there: {error}") from error
+    except ConfigError:
+        made.close()
+        raise
+    made.setblocking(False)
+    return made
+
+
 class Server(embed.Server):
     """Granian's embedded server on a socket of ours."""
 
     def __init__(self, app: ASGIApp, listening: socket.socket, tls: Tls | None = None) -> None:
-        host, port = listening.getsockname()[:2]
+        self._is_unix = listening.family == socket.AF_UNIX
+        host, port = ("", 0) if self._is_unix else listening.getsockname()[:2]
         self.port: int = port
         self._listening = listening
         options: dict[str, Any] = {}
@@ -128,15 +161,17 @@ class Server(embed.Server):
 
         holder: Any = _granian.SocketHolder
         self._ssp = None
-        self._shd: Any = holder(self._listening.detach(), False, BACKLOG)
+        self._shd: Any = holder(self._listening.detach(), self._is_unix, BACKLOG)
 
 
 @contextlib.asynccontextmanager
 async def serving(
     app: Starlette, host: str = "127.0.0.1", port: int = 0, *,
-    tls: Tls | None = None, is_shared: bool = False,
+    tls: Tls | None = None, is_shared: bool = False, at: Path | None = None,
 ) -> Any:  # fmt: skip
     """Serve ``app`` on this event loop until left; yields the port.
+
+    ``at`` is a Unix socket to listen on instead; the port is then 0, and the file goes at the end.
 
     On leaving, streams end with a comment, then open requests, then the server. ``app.state.hub``
     is the stream's hub, if the application has one.
@@ -144,7 +179,7 @@ async def serving(
     Raises:
         ConfigError: the port is taken, or a TLS file cannot be read.
     """
-    server = Server(app, listen(host, port, is_shared=is_shared), tls)
+    server = Server(app, listen_at(at) if at else listen(host, port, is_shared=is_shared), tls)
     task = asyncio.ensure_future(server.serve())
     try:
         await _accepting(server, task)
@@ -156,6 +191,8 @@ async def serving(
         server.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(task, STOP_SECONDS * 2)
+        if at is not None:
+            at.unlink(missing_ok=True)
 
 
 async def _accepting(server: Server, task: asyncio.Future[Any]) -> None:
@@ -175,6 +212,7 @@ def run(
     tls: Tls | None = None,
     told: Callable[[int], None] = lambda port: None,
     also: Callable[[], Awaitable[None]] | None = None,
+    at: Path | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return 0.
 
@@ -186,18 +224,21 @@ def run(
         tls: serve HTTPS.
         told: called with the port once the first worker listens.
         also: something to run beside it on the same loop (the mock feed).
+        at: a Unix socket to listen on instead of host and port; needs one worker.
     """
     _raise_file_limit()
     if workers < 1 or (workers > 1 and port == 0):
         raise ConfigError(f"--workers {workers}: at least 1, and with several --port must be given")
+    if at is not None and workers > 1:
+        raise ConfigError(f"--unix {at}: one worker listens there; for more give each its own")
     children: list[int] = []
     for _ in range(workers - 1):
         child = os.fork()
         if child == 0:
-            os._exit(_one(make, host, port, tls, True, lambda port: None, None))
+            os._exit(_one(make, host, port, tls, True, lambda port: None, None, None))
         children.append(child)
     try:
-        return _one(make, host, port, tls, workers > 1, told, also)
+        return _one(make, host, port, tls, workers > 1, told, also, at)
     finally:
         for child in children:
             with contextlib.suppress(ProcessLookupError):
@@ -229,14 +270,14 @@ def _raise_file_limit() -> None:
 
 def _one(
     make: Callable[[], Starlette], host: str, port: int, tls: Tls | None, is_shared: bool,
-    told: Callable[[int], None], also: Callable[[], Awaitable[None]] | None,
+    told: Callable[[int], None], also: Callable[[], Awaitable[None]] | None, at: Path | None,
 ) -> int:  # fmt: skip
     async def worker() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, stop.set)
-        async with serving(make(), host, port, tls=tls, is_shared=is_shared) as bound:
+        async with serving(make(), host, port, tls=tls, is_shared=is_shared, at=at) as bound:
             settle_memory()
             told(bound)
             beside = asyncio.ensure_future(also()) if also is not None else None
