@@ -214,14 +214,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("constraint", "reason"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_set_under_such_a_constraint_is_refused(constraint, reason):
+def test_a_set_under_such_a_constraint_is_refused_with_the_sets_it_replaces(constraint, reason):
     listed = [
         {"prices": {"input_mtok": 1}},
         {"constraint": constraint, "prices": {"input_mtok": 2}},
+        {"constraint": {"start_date": "2026-05-01"}, "prices": {"input_mtok": 3}},
     ]
     found = parse(capture(one_model(listed)))
-    assert found.quotes["price_text"].to_list() == ["1"]
-    assert found.rejections["reason"].to_list() == [reason]
+    # 1 holds at times that nobody can tell, and half a tariff is no price; 3 replaces both.
+    assert found.quotes.select("price_text", "effective_from").rows() == [
+        ("3", datetime(2026, 5, 1))
+    ]
+    assert found.rejections["reason"].to_list() == [reason, "CONDITIONAL_TARIFF"]
 
 
 def test_a_set_that_a_later_one_always_replaces_is_refused():

@@ -71,18 +71,36 @@ def test_frames_satisfy_their_schemas(parsed):
 
 OVERRIDES = {
     "an unknown condition": ({"region": "eu", "prompt": "1"}, "UNKNOWN_CONDITION"),
-    "half a window": ({"utc_start": 100, "prompt": "1"}, "UNKNOWN_CONDITION"),
     "hours and a bracket": (
         {"utc_start": 100, "utc_end": 200, "min_prompt_tokens": 9, "prompt": "1"},
         "CONTEXT_BRACKET",
     ),
     "no condition at all": ({"prompt": "1"}, "UNKNOWN_CONDITION"),
-    "minute 75": ({"utc_start": 175, "utc_end": 200, "prompt": "1"}, "BAD_WINDOW"),
-    "hour 25": ({"utc_start": 2500, "utc_end": 200, "prompt": "1"}, "BAD_WINDOW"),
-    "an empty window": ({"utc_start": 0, "utc_end": 2400, "prompt": "1"}, "BAD_WINDOW"),
-    "hours as a word": ({"utc_start": "one", "utc_end": 200, "prompt": "1"}, "BAD_WINDOW"),
     "no object": (3, "UNKNOWN_CONDITION"),
 }
+HOURS = {"utc_start": 100, "utc_end": 400}
+UNREAD = {
+    "half a window": ({"utc_start": 100}, "UNKNOWN_CONDITION"),
+    "minute 75": ({"utc_start": 175, "utc_end": 200}, "BAD_WINDOW"),
+    "hour 25": ({"utc_start": 2500, "utc_end": 200}, "BAD_WINDOW"),
+    "an empty window": ({"utc_start": 0, "utc_end": 2400}, "BAD_WINDOW"),
+    "hours as a word": ({"utc_start": "one", "utc_end": 200}, "BAD_WINDOW"),
+    "days of the week": (HOURS | {"utc_days": [1, 2, 3, 4, 5]}, "UNKNOWN_CONDITION"),
+    "a date": ({"valid_until": "2026-12-31"}, "UNKNOWN_CONDITION"),
+}
+
+
+@pytest.mark.parametrize(("when", "reason"), UNREAD.values(), ids=UNREAD.keys())
+def test_a_tariff_whose_time_is_not_understood_gives_its_meters_no_price(when, reason):
+    overrides = [{**when, "prompt": "3"}, {**HOURS, "prompt": "2", "completion": "8"}]
+    found = parse(capture(one_model({"prompt": "1", "completion": "4", "overrides": overrides})))
+    assert found.quotes.select("meter", "price_text", "window_start_min").rows() == [
+        ("OUT", "4", None),
+        ("OUT", "8", 60),
+    ]
+    assert found.rejections["reason"].to_list() == [
+        *("CONDITIONAL_TARIFF", reason, "CONDITIONAL_TARIFF"),
+    ]
 
 
 @pytest.mark.parametrize(("override", "reason"), OVERRIDES.values(), ids=OVERRIDES.keys())

@@ -91,7 +91,9 @@ CELLS = {
 def test_words_that_are_not_understood_refuse_the_three_prices(words: str, reason: str) -> None:
     text = changed("费用发生时段: 2点～8点 ", words)
     assert ("deepseek-ai/DeepSeek-V4-Flash", reason) in reasons(text)
-    assert ("deepseek-ai/DeepSeek-V4-Flash", "IN", "1.50") not in prices(text)
+    kept = [row for row in prices(text) if row[0] == "deepseek-ai/DeepSeek-V4-Flash"]
+    assert ("deepseek-ai/DeepSeek-V4-Flash", "IN", "1.50") not in kept
+    assert bool(kept) is (reason != "BAD_WINDOW")  # beside hours, the rest is half a tariff
 
 
 def test_a_block_with_another_number_of_cells_is_refused() -> None:

@@ -23,6 +23,8 @@ Column map (read from the package 0.2.3 and from dated files, 2025-06 to 2026-11
 * ``constraint.start_time``/``end_time``: inside these UTC hours of the day, wrapping midnight. The
   file cannot give one set both a date and hours; hours therefore hold from the latest dated set
   listed before them. The set without hours is the price outside the hours.
+* a set under any other condition (days of the week, say) is refused, and so are the sets before it,
+  which it replaces at times that nothing here can tell; a dated set after it counts again.
 
 Read in the catalogue's own comments (package 0.2.3), and acted on here:
 
@@ -148,8 +150,9 @@ def parse(capture: Capture) -> Parsed:
     that date is the seller's.
     Rejections: ``FREE_OFFER``, ``NOT_A_NUMBER``, ``NEGATIVE_PRICE`` per figure;
     ``NOT_A_MEASURED_METER`` and ``CONTEXT_BRACKET`` once per listing and field;
-    ``UNKNOWN_CONSTRAINT``, ``BAD_WINDOW``, ``NEVER_ACTIVE`` and ``PRICE_VARIANT`` (a set for a
-    service level that is not measured) per price set; ``CONVERTED_CURRENCY`` per listing;
+    ``UNKNOWN_CONSTRAINT``, ``BAD_WINDOW``, ``CONDITIONAL_TARIFF`` (a set before one of these),
+    ``NEVER_ACTIVE`` and ``PRICE_VARIANT`` (a set for a service level that is not measured) per
+    price set; ``CONVERTED_CURRENCY`` per listing;
     ``AMBIGUOUS_LISTING`` and ``DUPLICATE_LISTING`` where one id stands twice (see ``clashes``).
 
     Raises:
@@ -222,6 +225,10 @@ def _parse_sets(
             sets.append(_read_set(entry["prices"], entry.get("constraint")))
         except _Refused as refused:
             rows.reject(*seller, refused.reason, refused.detail)
+            for before in sets:
+                what = f"{sorted(before.prices)!r:.200} holds unless {refused.detail}"
+                rows.reject(*seller, "CONDITIONAL_TARIFF", what)
+            sets.clear()  # half a tariff is not a price (rulebook 4.4)
     for i, entry in enumerate(sets):
         later = [other.start for other in sets[i + 1 :] if other.window is None]
         start = entry.start

@@ -16,13 +16,16 @@ Column map (``GET /api/v1/models``; bodies of 2024-09-21 to 2026-08-22):
 * ``pricing.overrides`` (since 2026-07-14): prices under a condition. ``min_prompt_tokens`` is a
   context bracket: counted, not quoted. ``utc_start``/``utc_end`` (since 2026-08-17) are HHMM
   integers of a daily UTC window, the end exclusive, wrapping midnight: quoted with the window.
-  The price outside any window is the plain one; in the bodies seen the windows fill the day.
+  The price outside any window is the plain one; in the bodies seen the windows fill the day. An
+  override by other words of time (days of the week, a date) takes the plain price of its meters
+  with it: half a tariff is not a price (rulebook 4.4).
 * top level ``links``, ``total_count`` (since 2026-07-14): a page that links a next one is not
   the whole list, and is refused.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from collectors.base import Capture, Parsed, Source, single_get
@@ -33,6 +36,7 @@ PROVIDER = "openrouter"
 METERS = {"prompt": "IN", "completion": "OUT", "input_cache_read": "CIN"}
 
 _WINDOW = {"utc_start", "utc_end"}
+_OF_TIME = re.compile(r"utc|zone|time|hour|day|week|month|date|from|until|start|end")
 _PRICED = {
     "audio",
     "audio_output",
@@ -59,7 +63,8 @@ def parse(capture: Capture) -> Parsed:
     Quotes are USD per token, no effective date. Each key of each ``pricing`` object that holds a
     price is a quote or a rejection; a listing that is not our good (``FREE_VARIANT``,
     ``BATCH_VARIANT``, ``MOVING_ALIAS``) is one rejection; so is each override that is not a
-    tariff window (``CONTEXT_BRACKET``, ``UNKNOWN_CONDITION``, ``BAD_WINDOW``).
+    tariff window (``CONTEXT_BRACKET``, ``UNKNOWN_CONDITION``, ``BAD_WINDOW``), and each figure
+    beside an override whose time is not understood (``CONDITIONAL_TARIFF``).
 
     Raises:
         ParseError: ``NOT_JSON``, or ``SHAPE`` when there is no list of models or only a part.
@@ -97,16 +102,47 @@ def pricing_rows(
     rows: Rows, provider: str, listing: str, pricing: dict[str, Any], region: str | None = None
 ) -> None:
     """Add the rows of one ``pricing`` object; shared with the list of endpoints."""
-    for field, value in pricing.items():
-        if field in _ABOUT_PRICES:
-            continue
-        _price(rows, provider, listing, field, value, region, None)
     overrides = pricing.get("overrides")
-    for override in overrides if isinstance(overrides, list) else []:
-        _override(rows, provider, listing, override, region)
+    overrides = overrides if isinstance(overrides, list) else []
+    unread = {name for override in overrides for name in _unread(override) if name in METERS}
+    for field, value in pricing.items():
+        if field in unread:
+            told = f"{field} is {value!r:.80} outside hours that are not understood"
+            rows.reject(provider, listing, "CONDITIONAL_TARIFF", told)
+        elif field not in _ABOUT_PRICES:
+            _price(rows, provider, listing, field, value, region, None)
+    for override in overrides:
+        _override(rows, provider, listing, override, region, unread)
 
 
-def _override(rows: Rows, provider: str, listing: str, override: Any, region: str | None) -> None:
+def _unread(override: Any) -> set[str]:
+    """Return the prices of an override whose time is not understood; none where it is."""
+    keys = set(override) if isinstance(override, dict) else set()
+    conditions = keys - _PRICED
+    if "min_prompt_tokens" in conditions or not any(map(_OF_TIME.search, conditions)):
+        return set()
+    try:
+        is_window = conditions == _WINDOW and bool(_window(override))
+    except ValueError:
+        is_window = False
+    return set() if is_window else keys & _PRICED
+
+
+def _window(override: dict[str, Any]) -> tuple[int, int]:
+    window = (hhmm(override["utc_start"]), hhmm(override["utc_end"]))
+    if window[0] == window[1]:
+        raise ValueError("it begins when it ends")
+    return window
+
+
+def _override(
+    rows: Rows,
+    provider: str,
+    listing: str,
+    override: Any,
+    region: str | None,
+    unread: set[str],
+) -> None:
     keys = set(override) if isinstance(override, dict) else set()
     conditions = keys - _PRICED
     if "min_prompt_tokens" in conditions:
@@ -117,13 +153,15 @@ def _override(rows: Rows, provider: str, listing: str, override: Any, region: st
         rows.reject(provider, listing, "UNKNOWN_CONDITION", f"override {override!r}")
         return
     try:
-        window = (hhmm(override["utc_start"]), hhmm(override["utc_end"]))
-        if window[0] == window[1]:
-            raise ValueError("it begins when it ends")
+        window = _window(override)
     except ValueError as error:
         rows.reject(provider, listing, "BAD_WINDOW", f"override {override!r}: {error}")
         return
     for field in sorted(keys - _WINDOW):
+        if field in unread:
+            told = f"{field} is {override[field]!r:.80} beside hours that are not understood"
+            rows.reject(provider, listing, "CONDITIONAL_TARIFF", told)
+            continue
         _price(rows, provider, listing, field, override[field], region, window)
 
 

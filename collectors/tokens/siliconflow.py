@@ -13,7 +13,8 @@ read.
 * Several threes are tiers of input (``输入 [0, 32k) ¥6.00``): the first is the list price, the
   others ``CONTEXT_BRACKET``; or hours (``费用发生时段: 2点～8点 ¥1.50``), Beijing time, one quote
   for each span of hours, eight hours earlier in UTC (rulebook 4.4). The words stand before the
-  price of the input; those before the other two prices must be the same, or be left out.
+  price of the input; those before the other two prices must be the same, or be left out. Hours in
+  other words, of days of the week say, are ``BAD_WINDOW`` for all rows of the listing.
 * 免费 is ``FREE_OFFER``; ``-`` in the place of the cache is no offer of it.
 """
 
@@ -87,27 +88,36 @@ def _block(capture: Capture, out: Sheet, block: LexborNode) -> None:
     if not texts or len(texts) % len(METERS):
         out.reject(listing[:120], "MALFORMED_ROW", f"{len(texts)} prices: {texts!r:.200}")
         return
-    for start in range(0, len(texts), len(METERS)):
-        three = texts[start : start + len(METERS)]
-        parts = [_part(text) for text in three]
-        first = parts[0]
-        if first is None or any(
-            p is None or (p.bracket, p.windows) not in (("", ()), (first.bracket, first.windows))
-            for p in parts
-        ):
-            reason = "BAD_WINDOW" if "时段" in three[0] else "NOT_A_NUMBER"
+    threes = [texts[start : start + len(METERS)] for start in range(0, len(texts), len(METERS))]
+    read = [_three(three) for three in threes]
+    # Beside hours that are not understood the other rows of a listing are half a tariff.
+    is_half = any(
+        not parts and "时段" in "".join(three) for three, parts in zip(threes, read, strict=True)
+    )
+    for three, parts in zip(threes, read, strict=True):
+        if is_half or not parts:
+            reason = "BAD_WINDOW" if is_half else "NOT_A_NUMBER"
             out.reject(listing[:120], reason, f"prices {three!r:.300}")
             continue
+        first = parts[0]
         cells = {
             meter: Cell(field, part.price)
             for meter, field, part in zip(METERS, FIELDS, parts, strict=True)
-            if part is not None
         }
         if first.windows:
             for window in first.windows:
                 out.offer(listing, first.bracket, cells, window=window)
         else:
             out.offer(listing, first.bracket, cells)
+
+
+def _three(texts: list[str]) -> list[_Part]:
+    """Return the three prices of a row; none where one is not understood or they disagree."""
+    parts = [part for text in texts if (part := _part(text)) is not None]
+    if len(parts) != len(texts):
+        return []
+    first = (parts[0].bracket, parts[0].windows)
+    return parts if all((p.bracket, p.windows) in (("", ()), first) for p in parts) else []
 
 
 def _part(text: str) -> _Part | None:
