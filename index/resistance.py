@@ -20,6 +20,7 @@ from index.ledger.canonical import canonical
 from index.outcome import CompositeSeries, Outcome
 from index.publication.record import decimal_text, ratio_text
 from methodology import determination as det
+from methodology import manipulation
 from methodology import resistance as power
 from methodology.definition import Definition, Methodology
 from methodology.panels import Vintage, weights_for
@@ -191,7 +192,7 @@ def _groups(
         reach = power.any_price(panel, g)
         others = [behind.get(name) for name in panel.groups if name != group]
         anew = weights_for(others, vintage.basis, vintage.estimator, rules) if others else None
-        up, down = (power.nearest_price(panel, g, x) for x in (target, -target))
+        up, down = (manipulation.nearest_price(panel, g, x) for x in (target, -target))
         rows.append(
             {
                 "group": group,
@@ -238,12 +239,12 @@ def _costs(
     base, target = power.rate(panel), Fraction(limits.target_bp, 10_000)
     is_gpu = p.definition.family == "GPR"
     position = limits.position_contracts * limits.contract_hours if is_gpu else None
-    gained = None if position is None else power.gain(base, target, position) / 10**9
+    gained = None if position is None else manipulation.gain(base, target, position) / 10**9
     per_unit: dict[str, Fraction] = {}
     known: dict[str, Fraction] = {}
     for g, row in enumerate(groups):
         moves = [_nano(row[f"price_for_{way}"]) for way in ("up", "down")]
-        costs = [power.cost_per_unit(panel.prices[g], moved, limits.days) for moved in moves]
+        costs = [manipulation.cost_per_unit(panel.prices[g], moved, limits.days) for moved in moves]
         least = min((c for c in costs if c is not None), default=None)
         unit_cost = None if least is None else Fraction(least, 10**9)
         daily = volumes[g]

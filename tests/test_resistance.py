@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from methodology import manipulation
 from methodology import resistance as power
 from methodology.estimators import MEDIAN, TRIM25, TRIM40
 from methodology.resistance import Panel, Reach
@@ -105,7 +106,7 @@ def test_nearest_price_for_one_percent_of_a_median(
     member: int, up: str | None, down: str | None
 ) -> None:
     for told, target in ((up, Fraction(1, 100)), (down, Fraction(-1, 100))):
-        assert power.nearest_price(FIVE, member, target) == (nano(told) if told else None)
+        assert manipulation.nearest_price(FIVE, member, target) == (nano(told) if told else None)
 
 
 def test_own_moves_of_a_median_pass_in_full_until_the_next_price() -> None:
@@ -157,12 +158,12 @@ def test_who_is_gone_leaves_the_weights_that_are_given() -> None:
 
 def test_nearest_price_in_a_trimmed_mean_of_ten() -> None:
     # One percent is .00282; the fifth counts .4/2, so it must move .0141, and stays in the middle.
-    assert power.nearest_price(TEN, 4, Fraction(1, 100)) == nano("0.2841")
-    assert power.nearest_price(TEN, 4, Fraction(-1, 100)) == nano("0.2559")
+    assert manipulation.nearest_price(TEN, 4, Fraction(1, 100)) == nano("0.2841")
+    assert manipulation.nearest_price(TEN, 4, Fraction(-1, 100)) == nano("0.2559")
     # The last passes 0.60 in vain. Below it, between 0.38 and 0.60, it stands ninth and counts
     # nothing; between .30 and .38 it stands eighth and counts .1: .38 - .0282 = .3518.
-    assert power.nearest_price(TEN, 9, Fraction(-1, 100)) == nano("0.3518")
-    assert power.nearest_price(TEN, 9, Fraction(1, 100)) is None
+    assert manipulation.nearest_price(TEN, 9, Fraction(-1, 100)) == nano("0.3518")
+    assert manipulation.nearest_price(TEN, 9, Fraction(1, 100)) is None
 
 
 # --- breakdown -----------------------------------------------------------------------------------
@@ -257,10 +258,10 @@ def test_two_reach_further_than_one() -> None:
 
 
 def test_a_contract_at_its_limit_earns_what_the_design_says() -> None:
-    earned = power.gain(Fraction(nano("2.80")), Fraction(1, 100), 7500 * 730) / 10**9
+    earned = manipulation.gain(Fraction(nano("2.80")), Fraction(1, 100), 7500 * 730) / 10**9
     assert earned == 153_300
-    assert power.cost_per_unit(nano("2.80"), nano("2.688"), 30) == nano("3.36")
-    assert power.cost_per_unit(nano("2.80"), None, 30) is None
+    assert manipulation.cost_per_unit(nano("2.80"), nano("2.688"), 30) == nano("3.36")
+    assert manipulation.cost_per_unit(nano("2.80"), None, 30) is None
 
 
 # --- edges ---------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ def test_one_seller_alone_has_no_bound_and_nobody_to_be_left_with() -> None:
     assert power.leave_out_change(alone, 0) is None
     assert power.worst_pair(alone, 4) is None
     assert power.largest_ln(power.rate(alone), power.any_price(alone, 0)) is None
-    assert power.nearest_price(alone, 0, Fraction(1, 100)) == nano("2.828")
+    assert manipulation.nearest_price(alone, 0, Fraction(1, 100)) == nano("2.828")
 
 
 @pytest.mark.parametrize(
