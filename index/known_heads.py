@@ -3,6 +3,9 @@
 One JSON file, ``~/.local/state/spotfix/heads.json`` unless another is named. For each origin it
 holds size, root, when and where it was seen, and the signed checkpoint itself: if the log is ever
 forked, the two checkpoints are the evidence.
+
+A head taken when nothing was pinned is marked so. It shows that a log changed, and not which of the
+two was the true one: a later look under a pinned key or head may take its place.
 """
 
 from __future__ import annotations
@@ -26,11 +29,25 @@ _PAIR = re.compile(r"(0|[1-9][0-9]{0,17}):(.+)")
 
 @dataclass(frozen=True)
 class Known:
-    """A head seen before: where, and when (RFC 3339; empty if it was given on a command line)."""
+    """A head seen before: where, and when (RFC 3339; empty if it was given on a command line).
+
+    ``is_pinned``: a pinned key vouched for it, or it was given; otherwise it was taken on trust.
+    ``note`` is its signed checkpoint as far as it was kept.
+    """
 
     head: Head
     place: str
     seen_at: str = ""
+    is_pinned: bool = True
+    note: bytes = b""
+
+    @property
+    def told(self) -> str:
+        """Where it is from, for a message."""
+        if not self.seen_at:
+            return self.place
+        how = "under a pinned key" if self.is_pinned else "with nothing pinned, so taken on trust"
+        return f"{self.place}, seen {self.seen_at} {how}"
 
 
 def default_path() -> Path:
@@ -58,12 +75,37 @@ class Heads:
             root = base64.b64decode(told["root"], validate=True)
             if type(told["size"]) is not int or len(root) != 32:
                 raise ValueError("not a head")
-            return Known(Head(told["size"], root), str(told["place"]), str(told["seen_at"]))
+            return Known(
+                Head(told["size"], root),
+                str(told["place"]),
+                str(told["seen_at"]),
+                told.get("pinned") is True,
+                str(told["checkpoint"]).encode(),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise self._broken(error) from error
 
-    def remember(self, origin: str, head: Head, note: bytes, place: str, at: str) -> None:
+    def remember(
+        self,
+        origin: str,
+        head: Head,
+        note: bytes,
+        place: str,
+        at: str,
+        *,
+        is_pinned: bool = False,
+        is_instead: bool = False,
+    ) -> None:
         """Keep a head that continues the one kept before, durably; a smaller one changes nothing.
+
+        Args:
+            origin: the log's name.
+            head: what was seen.
+            note: its signed checkpoint.
+            place: where it was seen.
+            at: when.
+            is_pinned: a pinned key or head vouched for it. What continues a pinned head is pinned.
+            is_instead: put it in the place of a head that it contradicts.
 
         Raises:
             ConfigError: the file cannot be read.
@@ -71,13 +113,19 @@ class Heads:
         """
         told = self._read()
         last = told.get(origin)
-        if last is not None and last["size"] >= head.size:
-            return
+        if last is not None and not is_instead:
+            was_pinned = last.get("pinned") is True
+            if last["size"] > head.size or (
+                last["size"] == head.size and (was_pinned or not is_pinned)
+            ):
+                return
+            is_pinned = is_pinned or was_pinned
         told[origin] = {
             "size": head.size,
             "root": base64.b64encode(head.root).decode("ascii"),
             "seen_at": at,
             "place": place,
+            "pinned": is_pinned,
             "checkpoint": note.decode("utf-8"),
         }
         body = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False)

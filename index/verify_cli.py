@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from index.app import JsonOption, OutOption, screen_of, settings_of
+from index.verify_telling import tell_outcome, tell_problems
 from methodology.errors import ConfigError, UsageError, VerificationError
 
 if TYPE_CHECKING:
     from index.config import Settings
     from index.known_heads import Known
     from index.terminal import Screen
+    from index.verify_copies import Asking
     from index.verify_targets import Outcome
     from index.verifying import Findings, Trust
-
-SHOWN = 50
-"""So many problems are printed; --json has all of them."""
 
 
 def verify(
@@ -43,6 +42,16 @@ def verify(
     log: Annotated[
         str | None, typer.Option("--log", metavar="LOG", help="Folder or address of the log.")
     ] = None,
+    tsa_cert: Annotated[
+        list[Path] | None,
+        typer.Option("--tsa-cert", metavar="PEM", help="Root of a time-stamp authority."),
+    ] = None,
+    copies: Annotated[
+        int, typer.Option("--copies", min=0, help="Of an address: so many second copies, drawn.")
+    ] = 24,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds to wait for its quota, at most.")
+    ] = 120.0,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow plain http to other machines.")
     ] = False,
@@ -64,16 +73,21 @@ def verify(
       spotfix verify --from-archive --out copy-of-out
       spotfix verify out/drop --trusted-key root.pem
       spotfix verify https://index.example/drop/v1/2026/11/20/SHA/
+      spotfix verify https://index.example --trusted-key root.pem --tsa-cert tsa-root.pem
     """
     screen = screen_of(as_json)
+    trust = _trust(trusted_key, tsa_cert)
     if target is None:
         if known_head or heads or log:
             raise UsageError("--known-head, --heads and --log go with a TARGET")
-        _here(screen, settings_of(out=out), _trust(trusted_key), from_archive, as_json)
+        _here(screen, settings_of(out=out), trust, from_archive, as_json)
         return
     if from_archive or out is not None:
         raise UsageError("--from-archive and --out go without a TARGET")
-    _there(screen, target, _trust(trusted_key), known_head or [], heads, log, insecure, as_json)
+    from index.verify_copies import Asking
+
+    asking = Asking(copies, wait)
+    _there(screen, target, trust, known_head or [], heads, log, insecure, asking, as_json)
 
 
 # What was published here ------------------------------------------------------------------------
@@ -96,7 +110,7 @@ def _here(
                 _published(settings, trust, found)
                 found.refuse()
     except VerificationError as error:
-        _tell_problems(screen, error, as_json)
+        tell_problems(screen, error, as_json)
         raise
     if as_json:
         told = {"ok": True, **vars(report)}
@@ -160,15 +174,16 @@ def _there(
     heads_file: Path | None,
     log: str | None,
     insecure: bool,
+    asking: Asking,
     as_json: bool,
 ) -> None:
-    from index import verify_targets
+    from index import verify_heads, verify_targets
     from index.known_heads import Heads, default_path
     from index.outside import Outside
     from index.publication.keyring import DEV_ORIGIN
     from index.terminal import Bars
 
-    heads = Heads(heads_file or default_path())
+    heads, is_instead = Heads(heads_file or default_path()), False
     with Outside(is_insecure=insecure) as outside, Bars(screen) as bars:
         target = verify_targets.locate(text, outside, log)
         bars.tell("verify", text)
@@ -177,7 +192,11 @@ def _there(
             last = None
         else:
             known, last = _known(target, given, heads)
-            outcome = verify_targets.verify(target, trust, known)
+            if last is not None and (last.is_pinned or not (trust.pinned or given)):
+                known.append(last)
+            outcome = verify_targets.verify(target, trust, known, asking=asking)
+            if last is not None and last not in known:
+                is_instead = verify_heads.settle(outcome, last, given, heads)
             if target.kind == "tables" and outcome.seen is not None:
                 from index import verify_tables
 
@@ -188,6 +207,11 @@ def _there(
         note = target.log.read("checkpoint") or b""
         kept = heads.keep_evidence(shown.origin, shown.newer, note)
         screen.say(f"the checkpoint shown now is kept: {kept}; the one seen before: {heads.path}")
+        if last is not None and last in known and not last.is_pinned:
+            screen.say(
+                "neither look was pinned: one of the two, or both, is not the true log; pin its "
+                "root with --trusted-key, or a head you hold with --known-head, to tell which"
+            )
         if shown.origin == DEV_ORIGIN:
             screen.say(
                 f"{DEV_ORIGIN} is the demonstration log that every installation makes for itself, "
@@ -196,7 +220,7 @@ def _there(
     try:
         outcome.found.refuse(outcome.evidence)
     except VerificationError as error:
-        _tell_problems(screen, error, as_json)
+        tell_problems(screen, error, as_json)
         raise
     seen = outcome.seen
     if seen is not None:
@@ -204,8 +228,19 @@ def _there(
         from methodology import clock
 
         at = clock.iso(schedule.utc_now())
-        heads.remember(seen.origin, seen.head, seen.note, seen.shelf.where("checkpoint"), at)
-    _tell_outcome(screen, outcome, last, as_json)
+        heads.remember(
+            seen.origin,
+            seen.head,
+            seen.note,
+            seen.shelf.where("checkpoint"),
+            at,
+            is_pinned=verify_heads.is_pinned(seen, given),
+            is_instead=is_instead,
+        )
+        head = verify_heads.told(seen, last, given, is_instead)
+        tell_outcome(screen, outcome, last, as_json, head, verify_heads.is_pinned(seen, given))
+    else:
+        tell_outcome(screen, outcome, last, as_json)
 
 
 def _known(target: Any, given: list[str], heads: Any) -> tuple[list[Known], Known | None]:
@@ -224,8 +259,7 @@ def _known(target: Any, given: list[str], heads: Any) -> tuple[list[Known], Know
         if of not in (None, origin):
             raise UsageError(f"--known-head {text}: is of the log {of}, and this one is {origin}")
         known.append(one)
-    last = heads.last(origin)
-    return [*known, *([last] if last else [])], last
+    return known, heads.last(origin)
 
 
 def _bundle(path: Path, trust: Trust, given: list[str]) -> Outcome:
@@ -240,8 +274,8 @@ def _bundle(path: Path, trust: Trust, given: list[str]) -> Outcome:
     return Outcome(found)
 
 
-def _trust(paths: list[Path] | None) -> Trust:
-    """Return the pinned keys of ``--trusted-key``."""
+def _trust(paths: list[Path] | None, certificates: list[Path] | None) -> Trust:
+    """Return the pinned keys of ``--trusted-key`` and the certificates of ``--tsa-cert``."""
     from index.verifying import Trust, pinned_key, purpose_in_name
 
     keys, purposes = [], {}
@@ -259,83 +293,12 @@ def _trust(paths: list[Path] | None) -> Trust:
         keys.append(key)
         if stated is not None:
             purposes[key.raw] = stated
-    return Trust(tuple(keys), purposes)
-
-
-# Telling ----------------------------------------------------------------------------------------
-
-
-def _tell_problems(screen: Screen, error: VerificationError, as_json: bool) -> None:
-    """Print every problem of a failed verification, and the evidence of a fork."""
-    from index.terminal import BAD
-
-    problems = [str(one) for one in getattr(getattr(error, "report", None), "problems", [])]
-    evidence = getattr(error, "evidence", None)
-    if as_json:
-        told: dict[str, Any] = {"ok": False, "problems": problems or [str(error)]}
-        if evidence is not None:
-            told["evidence"] = {
-                "origin": evidence.origin,
-                "what": evidence.what,
-                "older": {"size": evidence.older.size, "root": evidence.older.root.hex()},
-                "newer": {"size": evidence.newer.size, "root": evidence.newer.root.hex()},
-            }
-        screen.json(told)
-        return
-    for one in problems[:SHOWN]:
-        screen.line(("✗ ", BAD), one)
-    if evidence is not None:
-        for word, head in (("seen before", evidence.older), ("shown now", evidence.newer)):
-            screen.line(("  ", BAD), f"{word:<12} size {head.size}  root {head.root.hex()}")
-
-
-def _tell_outcome(screen: Screen, outcome: Outcome, last: Known | None, as_json: bool) -> None:
-    """Print what was checked, as a person reads it."""
-    from index.terminal import GOOD, WARN
-
-    found, seen = outcome.found, outcome.seen
-    if as_json:
-        told: dict[str, Any] = {"ok": True, "checked": dict(found.counts)}
-        if seen is not None:
-            told |= {"origin": seen.origin, "size": seen.head.size, "root": seen.head.root.hex()}
-            told["last_seen"] = last.head.size if last else None
-        screen.json({**told, "warnings": found.warnings})
-        return
-    for line in _lines(found):
-        screen.line("  ", line, (" ✓", GOOD))
-    if seen is not None:
-        size = seen.head.size
-        screen.line("  ", f"inclusion in log {seen.origin} size {size}", (" ✓", GOOD))
-        if last is not None:
-            text = f"consistent with last seen size {last.head.size}"
-            screen.line("  ", text, (" ✓", GOOD))
-        else:
-            screen.line(
-                "  ", f"first sight of {seen.origin}: size {size} is kept, trusted from now on"
-            )
-    for warning in found.warnings:
-        screen.line(("  ! ", WARN), warning)
-    screen.line(("OK", GOOD))
-
-
-def _lines(found: Findings) -> list[str]:
-    """Return what was counted, a line each."""
-    count = found.counts
-    values, taken = count["values recomputed"], count["values without a second engine"]
-    of = values + taken
-    left = f" ({taken} derived or disclosed: `spotfix verify` makes them at the publisher's)"
-    return [
-        text
-        for text, shown in (
-            (f"manifest {count['manifests']}/{count['manifests']} chained", count["manifests"]),
-            (f"{count['files']:,} files sha256", count["files"]),
-            (f"{count['signatures']:,} signatures", count["signatures"]),
-            (f"{count['proofs']:,} proofs", count["proofs"]),
-            (f"{count['checkpoints']:,} signed checkpoints", count["checkpoints"]),
-            (f"{count['tiles']:,} tiles", count["tiles"]),
-            (f"recomputed {values} of {of} values from inputs{left * bool(taken)}", of),
-            (f"{count['rows']:,} rows of {count['tables']} tables are the log's", count["tables"]),
-            (f"{count['records']:,} records keep their schemas 1.0", count["records"]),
-        )
-        if shown
-    ]
+    roots = []
+    for path in certificates or []:
+        try:
+            roots.append(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"--tsa-cert {path}: {error.strerror}") from error
+        if b"-----BEGIN CERTIFICATE-----" not in roots[-1]:
+            raise UsageError(f"--tsa-cert {path}: not a certificate in PEM")
+    return Trust(tuple(keys), purposes, tuple(roots))

@@ -17,7 +17,8 @@ from index.ledger.canonical import digest, parse_record
 from index.ledger.tiles import parse_checkpoint
 from index.publication import ctp, drop, fix, proofs, texts, tree
 from index.publication.notes import parse_note
-from index.shelves import Shelf, Within
+from index.shelves import Served, Shelf, Within
+from index.verify_copies import Asking, check_copies
 from index.verify_log import check_officers, check_value
 from index.verifying import Findings, Seen
 from methodology.errors import SpotfixError, VerificationError
@@ -283,18 +284,23 @@ def _included(proof: bytes, body: bytes, keys: tuple[Any, ...]) -> None:
 # The site ---------------------------------------------------------------------------------------
 
 
-def check_site(shelf: Shelf, seen: Seen, found: Findings) -> None:
+def check_site(shelf: Shelf, seen: Seen, found: Findings, asking: Asking | None = None) -> None:
     """Check the second names of the fixings, the keys, and every body that a record cites.
 
     Args:
         shelf: the site; ``v1/``, ``keys/``, ``batches/`` stand directly below it.
         seen: the log.
         found: takes what does not hold.
+        asking: how many of the second names a server is asked for.
     """
-    if shelf.names("v1") is None:
-        found.warnings.append(
-            f"{shelf.where('v1/fixings')}: a server answers few requests a minute there, so these "
-            "second names were not asked one by one; the same files were checked in its drop"
+    if isinstance(shelf, Served):
+        check_copies(
+            shelf,
+            seen,
+            found,
+            asking or Asking(),
+            lambda held, base, seq: check_files(held, base, seq, seen, found),
+            ALL,
         )
     else:
         _check_names(shelf, seen, found)

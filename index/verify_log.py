@@ -5,7 +5,6 @@ Each function adds to the findings whatever does not hold, naming the file or th
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,10 +15,8 @@ from index.foreign_log import Break, ForeignLog, check_growth
 from index.ledger import merkle
 from index.ledger.canonical import digest, parse_record
 from index.ledger.tiles import ENTRIES, WIDTH, Head, Tree, encode_bundle, tiles_of
-from index.publication.keys import ED25519
-from index.publication.note_text import parse_vkey
 from index.shelves import Shelf
-from index.verifying import Findings, Record, Seen, checked_note
+from index.verifying import Findings, Record, Seen
 from methodology.errors import SpotfixError, VerificationError
 
 RESTATED: Final = 2
@@ -199,49 +196,6 @@ def check_officers(seen: Seen, batches: Shelf, found: Findings, chosen: Iterable
         for problem in officers.problems_of(record, body, seen.history, need):
             found.add(f"seq {seq}", problem)
         found.counts["officers' acts"] += 1
-
-
-def check_witnesses(seen: Seen, found: Findings) -> None:
-    """Check that what witnesses saw is this log, and that their lines are by the keys they state.
-
-    Time stamps (RFC 3161) are counted and not checked here: that needs the authority's certificate.
-    Who a witness is nobody can see from the log: whoever publishes it can countersign under any
-    name. A key of the log itself is no witness; of all others a warning names the keys.
-    """
-    own = {held.key.raw for held in seen.history.tenures.values() if held.key.purpose != "witness"}
-    others: dict[str, str] = {}
-    for seq, record in enumerate(seen.records):
-        if record["type"] != "witness":
-            continue
-        where, size = f"seq {seq} (witness by {record['by']})", record["size"]
-        if size > seq or base64.b64encode(seen.root_at(size)).decode() != record["root"]:
-            found.add(where, f"saw root {record['root']} at size {size}, which is not this log's")
-            continue
-        if record["kind"] != "COSIGNATURE":
-            found.counts["time stamps not checked"] += 1
-            continue
-        try:
-            key, _ = parse_vkey(record["key"] or "", purpose="witness")
-            logs = [k for k in seen.history.checkpoint_keys(size) if k.algorithm == ED25519]
-            note = base64.b64decode(record["evidence"])
-            shown = checked_note(note, (*logs, key))
-            mine = key.id == record["by"] in [name for name, _ in shown.cosigned]
-            if key.raw in own:
-                raise VerificationError(f"{key.id} is a key of the log itself: nobody else saw it")
-            others[key.id] = key.name
-            if (shown.size, shown.root) != (size, seen.root_at(size)) or not mine:
-                raise VerificationError(f"its evidence has no line by {key.id} at size {size}")
-        except (SpotfixError, ValueError) as error:
-            found.add(where, error)
-        found.counts["cosignatures"] += 1
-    if others:
-        told = ", ".join(f"{name} ({key_id})" for key_id, name in sorted(others.items()))
-        found.warnings.append(f"countersigned by keys that the log states: {told}; ask them")
-    if found.counts["time stamps not checked"]:
-        found.warnings.append(
-            f"{found.counts['time stamps not checked']} time stamps were not checked: give their "
-            "evidence and the authority's certificate to `openssl ts -verify`"
-        )
 
 
 def _read_twice(contributions: bytes, is_rate: bool) -> list[str]:

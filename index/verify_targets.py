@@ -7,7 +7,7 @@ audit bundle; each in a folder or, but for the last two, at an address.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,15 +17,17 @@ from index.ledger.tiles import Head
 from index.outside import Outside, check_address
 from index.publication import drop
 from index.shelves import Folder, Served, Shelf, Within
+from index.verify_copies import Asking
 from index.verify_drop import check_bodies, check_drop, check_site
+from index.verify_fields import check_fields
 from index.verify_log import (
     check_chain,
     check_checkpoints,
     check_head,
     check_tiles,
-    check_witnesses,
 )
 from index.verify_record import check_lone, check_record
+from index.verify_witnesses import Bound, check_times, check_witnesses
 from index.verifying import Findings, Seen, Trust, read_log
 from methodology.errors import UsageError, VerificationError
 
@@ -53,11 +55,12 @@ class Target:
 
 @dataclass
 class Outcome:
-    """What was found, and the log's origin, head and checkpoint if one was read."""
+    """What was found, the log if one was read, and what bounds its days from outside."""
 
     found: Findings
     seen: Seen | None = None
     evidence: Break | None = None
+    bounds: list[Bound] = field(default_factory=list)
 
 
 def locate(text: str, outside: Outside | None, log: str | None = None) -> Target:
@@ -108,7 +111,11 @@ def locate(text: str, outside: Outside | None, log: str | None = None) -> Target
 
 
 def verify(
-    target: Target, trust: Trust, known: Sequence[Known] = (), found: Findings | None = None
+    target: Target,
+    trust: Trust,
+    known: Sequence[Known] = (),
+    found: Findings | None = None,
+    asking: Asking | None = None,
 ) -> Outcome:
     """Check a target against its log; nothing is raised for what does not hold.
 
@@ -117,6 +124,7 @@ def verify(
         trust: pinned keys.
         known: heads of this log that were seen before.
         found: takes what was found; a new one if not given.
+        asking: how many second copies a server is asked for.
 
     Raises:
         UsageError: there is nothing to check the target against.
@@ -133,14 +141,15 @@ def verify(
         outcome.evidence = _shown_fork(target.log, known, outcome.found)
         return outcome
     for one in known:
-        outcome.evidence = check_head(seen, one.head, one.place, outcome.found) or outcome.evidence
+        outcome.evidence = check_head(seen, one.head, one.told, outcome.found) or outcome.evidence
     check_chain(seen, outcome.found)
-    check_witnesses(seen, outcome.found)
+    check_fields(seen, outcome.found)
+    outcome.bounds = check_times(seen, check_witnesses(seen, trust, outcome.found), outcome.found)
     if target.kind in ("site", "log"):
         check_tiles(seen, outcome.found)
         check_checkpoints(seen, outcome.found)
     if target.kind == "site" and target.site is not None:
-        check_site(target.site, seen, outcome.found)
+        check_site(target.site, seen, outcome.found, asking)
     if target.drop is not None and target.kind in ("site", "drop"):
         check_drop(target.drop, seen, outcome.found, target.under)
     if target.kind == "drop" and target.site is not None:
@@ -169,7 +178,7 @@ def _shown_fork(log: Shelf, known: Sequence[Known], found: Findings) -> Break | 
         if head.size <= one.head.size and head != one.head:
             what = "the log was forked" if head.size == one.head.size else "the log is shorter"
             evidence = Break(origin, one.head, head, what)
-            found.add(log.where("checkpoint"), f"{evidence} (known from {one.place})")
+            found.add(log.where("checkpoint"), f"{evidence} (known from {one.told})")
             return evidence
     return None
 

@@ -81,11 +81,13 @@ class Trust:
 
     A PEM does not say what its key is for. Where the name of the file did (``fixing-<id>.pem``),
     ``purposes`` holds it by raw key, and the key is trusted for nothing else: whoever steals a
-    fixing key could make it the root of a log of his own.
+    fixing key could make it the root of a log of his own. ``authorities`` are certificates (PEM) of
+    time-stamp authorities that the verifier trusts (RFC 3161).
     """
 
     pinned: tuple[PublicKey, ...] = ()
     purposes: Mapping[bytes, str] = field(default_factory=dict)
+    authorities: tuple[bytes, ...] = ()
 
     def may(self, key: PublicKey, purpose: str) -> bool:
         """Return whether nothing that was said of a pinned key speaks against this purpose."""
@@ -143,7 +145,11 @@ def checked_note(note: bytes, keys: tuple[PublicKey, ...]) -> notes.Checkpoint:
 
 @dataclass
 class Seen:
-    """A log that was read whole and whose root was signed: ``bodies`` are its entries."""
+    """A log that was read whole and whose root was signed: ``bodies`` are its entries.
+
+    ``vouched_by`` is the purpose of the pinned key that vouches for it: ``root``, ``log``,
+    ``fixing``; empty when nothing was pinned, or nothing that vouches.
+    """
 
     shelf: Shelf
     note: bytes
@@ -153,6 +159,7 @@ class Seen:
     records: list[Record]
     hashes: list[bytes]
     history: KeyHistory
+    vouched_by: str = ""
     _roots: dict[int, bytes] = field(default_factory=dict)
 
     def root_at(self, size: int) -> bytes:
@@ -332,8 +339,10 @@ def _check_trust(seen: Seen, trust: Trust, found: Findings) -> None:
         )
         return
     if any(trust.holds(key) for key in roots):
+        seen.vouched_by = "root"
         return
     if any(trust.holds(key) for key in signers):
+        seen.vouched_by = "log"
         found.warnings.append(
             "the pinned key signs the log and not the keys in it: that the right key signed its "
             "records rests on what this copy says itself; pin its root"
@@ -346,6 +355,7 @@ def _check_trust(seen: Seen, trust: Trust, found: Findings) -> None:
         for key in seen.history.at("fixing", seq)
     }
     if fixing and all(trust.holds(key) for key in fixing):
+        seen.vouched_by = "fixing"
         found.warnings.append(
             "the pinned key signs records and not the log: that the log is whole and never "
             "changed rests on keys this copy names itself; pin its root"
