@@ -33,6 +33,7 @@ from index.ledger.log import Log
 from methodology import clock
 from tests import live_bodies as bodies
 from tests import live_panel as lp
+from tests import live_rounds as rounds
 from tests import live_world as lw
 from tests import loopback as lb
 
@@ -89,16 +90,16 @@ def market() -> Iterator[lp.Market]:
 def world(market: lp.Market, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A morning and an evening on which every source answers."""
     out = tmp_path_factory.mktemp("panel") / "out"
-    found = World(market, lp.settings(out, market.addresses()), [], [], [])
+    found = World(market, rounds.settings(out, market.addresses()), [], [], [])
     for moment in (bodies.MORNING, bodies.EVENING):
         market.moment = moment
         market.answered.clear()
-        code, told = lp.child(out, market.addresses(), moment)
+        code, told = rounds.child(out, market.addresses(), moment)
         assert code == 0
         found.told.append(told)
         found.answered.append(list(market.answered))
         found.files.append(bodies_of(found.settings))
-        print(f"\n{moment:%H:%M}: {lp.figures(told, market)}")
+        print(f"\n{moment:%H:%M}: {rounds.figures(told, market)}")
     return found
 
 
@@ -245,7 +246,7 @@ def test_unproven_sources_move_no_number(world: World, tmp_path: Path) -> None:
     Rights and panels keep most of them out as well; that the proof alone decides is held by
     ``tests/test_guarding.py``, where one source is tried with it and without.
     """
-    alone = lp.settings(tmp_path / "out", world.market.addresses())
+    alone = rounds.settings(tmp_path / "out", world.market.addresses())
     archive = Archive(alone.raw)
     for moment in (bodies.MORNING, bodies.EVENING):
         for entry in at(world.archive.entries(), moment):
@@ -358,15 +359,15 @@ def sick(world: World, tmp_path_factory: pytest.TempPathFactory) -> Sick:
         market.moment = bodies.MORNING
         market.sick = {name: behaviour for name, (_, behaviour) in SICK.items()}
         addresses = market.addresses() | {DEAF: address}
-        told.append(lp.child(out, addresses, bodies.MORNING, deadline=deadline)[1])
+        told.append(rounds.child(out, addresses, bodies.MORNING, deadline=deadline)[1])
     market.sick = {}
     market.moment = bodies.EVENING
-    told.append(lp.child(out, {"ecb": market.addresses()["ecb"]}, bodies.EVENING)[1])
+    told.append(rounds.child(out, {"ecb": market.addresses()["ecb"]}, bodies.EVENING)[1])
     first = told[0]
     print(f"\nsick: collected in {first['collect_seconds']:.2f} s of {deadline:.2f} s, healthy "
           f"after {max(seconds_of(first).values()):.2f} s, "
           f"held up {first['held_seconds']:.2f} s by the machine")  # fmt: skip
-    return Sick(lp.settings(out, market.addresses()), deadline, told)
+    return Sick(rounds.settings(out, market.addresses()), deadline, told)
 
 
 def seconds_of(told: dict[str, Any]) -> dict[str, float]:
@@ -434,7 +435,7 @@ def calm(
     market: lp.Market, addresses: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
     """Two undisturbed rounds of that part."""
-    mine = lp.settings(tmp_path_factory.mktemp("calm") / "out", addresses)
+    mine = rounds.settings(tmp_path_factory.mktemp("calm") / "out", addresses)
     with pytest.MonkeyPatch.context() as patch:
         lw.watch_few_indices(patch)
         for name, key in lp.keys().items():
@@ -452,7 +453,7 @@ def killed(
 ) -> Settings:
     """The same two rounds, killed three times, each time begun again."""
     out = tmp_path_factory.mktemp("killed") / "out"
-    mine = lp.settings(out, addresses)
+    mine = rounds.settings(out, addresses)
     seen: set[tuple[Any, ...]] = set()
     with pytest.MonkeyPatch.context() as patch:
         lw.watch_few_indices(patch)
@@ -461,7 +462,7 @@ def killed(
         for moment in (bodies.MORNING, bodies.EVENING):
             market.moment = moment
             for where in (how for when, how in KILLS if when == moment):
-                code, _ = lp.child(out, addresses, moment, die=where)
+                code, _ = rounds.child(out, addresses, moment, die=where)
                 assert code == -signal.SIGKILL, where
                 held = set(keyed(Archive(mine.raw).entries()))
                 assert seen <= held, f"{where}: what was acknowledged is gone"
