@@ -12,10 +12,12 @@ from collectors.base import Capture
 from collectors.entries import Entry
 from collectors.gpus import gcp_list
 from index import (
+    calendar_records,
     corrections,
     guarding,
     intake,
     live,
+    manifest_stamps,
     moments,
     notices,
     opening,
@@ -89,7 +91,9 @@ def _run(settings: Settings, now: Now, tell: Tell | None, *, always_collect: boo
             if one.revisions:
                 report = _publish_session(shop, one, book, say, now)
                 _merge(total, report)
+        total.appended += shop.append(calendar_records.ending(shop, now()))
         total.appended += shop.append(settlements.due(shop, now()))
+        total.appended += manifest_stamps.stamp(shop, now())
         total.log_size, total.root = shop.log.size, shop.log.root.hex()
         total.recovery = list(shop.log.recovery)
         return total

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from index import evidence, gate, moments, settlements
+from index import calendar_records, evidence, gate, moments, settlements
 from index.gate import Evidence
 from index.ledger.canonical import digest, parse_record
 from index.publication import schema
@@ -191,7 +191,8 @@ def check_others(shop: Shop, problems: list[str]) -> None:
         return
     if published.keys:
         problems += evidence.check(published, shop.log, shop.settings)
-    problems += settlements.check(published)
+    problems += calendar_records.check(published, shop.batches)
+    problems += settlements.check(published, shop.batches)
 
 
 def _state_before(published: Published, record: Mapping[str, Any]) -> dict[str, Any] | None:

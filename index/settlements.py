@@ -14,15 +14,17 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from index import daily_values, moments, settling
+from index import calendar_records, daily_values, moments, settling
+from index.ledger.batches import Batches
 from index.publication import record
 from index.published import Published
 from index.reading import definitions_by_id
 from index.records import Make
 from index.shop import Shop
 from methodology import clock, contracts
+from methodology.calendars import CalendarEnd, Lists
 from methodology.contracts import Contract
-from methodology.errors import DefinitionError, VerificationError
+from methodology.errors import DefinitionError, SpotfixError
 
 FIELDS = (
     "rule_id", "rule_version", "rule_digest", "title", "label", "index_id", "period", "status",
@@ -41,36 +43,38 @@ def due(shop: Shop, at: datetime) -> list[Make]:
 
     A month counts if the index has been published live since its first pricing day at the latest.
     Each price states ``at`` as the moment at which it was published (rulebook 9.2).
-    A month whose days a calendar does not cover gives a notice, once: the list must be extended.
+    A month whose days a calendar does not cover gives a notice, once: the list must be extended. It
+    is priced as soon as the log holds an edition that covers it (rulebook 17.13).
     """
     made: list[Make] = []
+    lists = calendar_records.in_force(shop.published, shop.batches)
     logged = {(one["rule_id"], one["period"]) for one in shop.published.settlements}
     for contract in contracts.load_contracts().values():
-        for month in _months(contract, shop.published, at):
+        for month in _months(contract, shop.published, at, lists):
             if (contract.id, f"{month:%Y-%m}") in logged:
                 continue
             try:
-                when = due_at(contract, month)
-                if when <= at and _is_final(contract, month, at):
+                when = due_at(contract, month, lists)
+                if when <= at and _is_final(contract, month, at, lists):
                     made.append(_settlement(shop, contract, month, at))
             except DefinitionError as error:
-                made += _uncovered(shop, contract, month, str(error), at)
+                made += _uncovered(shop, contract, month, error, at)
     return made
 
 
-def due_at(contract: Contract, month: date) -> datetime:
+def due_at(contract: Contract, month: date, lists: Lists | None = None) -> datetime:
     """Return when the price of a month is due to be published (naive UTC; rulebook 17.7).
 
+    Args:
+        contract: of kind ``average``.
+        month: any day of the delivery month.
+        lists: the editions of calendars that hold; ``None``: the newest.
+
     Raises:
-        DefinitionError: a calendar does not cover the month, or ends with it.
+        CalendarEnd: a calendar does not cover the month, or ends with it.
     """
-    days, _ = contracts.pricing_days(contract, month)
-    on = contracts.published_on(contract, days[-1])
-    if on is None:
-        raise DefinitionError(
-            f"calendar {contract.publication.calendar} has no session after {days[-1]}: add the "
-            "exchange's list of sessions as a new version; nothing is guessed"
-        )
+    days, _ = contracts.pricing_days(contract, month, lists=lists)
+    on = contracts.due_on(contract, days[-1], lists)
     plan = contract.publication
     local = datetime.combine(on, plan.time, tzinfo=ZoneInfo(plan.zone))
     return local.astimezone(UTC).replace(tzinfo=None)
@@ -82,6 +86,7 @@ def content(
     month: date,
     at: datetime,
     before: int | None = None,
+    batches: Batches | None = None,
 ) -> dict[str, Any]:
     """Return everything of a settlement record but its place, log and administrator.
 
@@ -90,16 +95,19 @@ def content(
         contract: of kind ``average``.
         month: any day of the delivery month, all of whose pricing days are over.
         at: when the price is published (naive UTC).
-        before: only fixings before this place in the log; ``None``: all.
+        before: only fixings and calendars before this place in the log; ``None``: all.
+        batches: where the log's own copies of calendars lie.
 
     Raises:
         DefinitionError: a calendar does not cover the month, or fixings and contract differ in
             unit or decimals.
     """
+    lists = calendar_records.in_force(published, batches, before)
+    last = contracts.pricing_days(contract, month, lists=lists)[0][-1]
     series = daily_values.published(
-        _earlier(published, before), contract, contract.indices[0], _last_day(contract, month)
+        _earlier(published, before), contract, contract.indices[0], last
     )
-    told = settling.price(contract, month, series)
+    told = settling.price(contract, month, series, lists=lists)
     if told["status"] == "RUNNING":
         raise ValueError(f"{contract.id} {month:%Y-%m}: not all pricing days are over")
     mean, days = told["mean"], told["pricing_days"]
@@ -127,8 +135,12 @@ def content(
     }
 
 
-def check(published: Published) -> Iterator[str]:
-    """Yield a sentence for each settlement record that its own fixings do not make again."""
+def check(published: Published, batches: Batches | None = None) -> Iterator[str]:
+    """Yield a sentence for each settlement record that its own fixings do not make again.
+
+    Each is held against the editions of calendars that stood in the log before it; ``batches``
+    holds the log's own copies of them.
+    """
     known = contracts.load_contracts()
     seen: set[tuple[str, str]] = set()
     for one in published.settlements:
@@ -147,9 +159,10 @@ def check(published: Published) -> Iterator[str]:
         month = date.fromisoformat(one["period"] + "-01")
         at = datetime.fromisoformat(one["published_at"]).replace(tzinfo=None)
         try:
-            due = due_at(contract, month)
-            again = content(published, contract, month, at, one["seq"])
-        except (DefinitionError, VerificationError, ValueError) as error:
+            lists = calendar_records.in_force(published, batches, one["seq"])
+            due = due_at(contract, month, lists)
+            again = content(published, contract, month, at, one["seq"], batches)
+        except (SpotfixError, ValueError) as error:
             yield f"{where}: {error}"
             continue
         if at < due:
@@ -160,7 +173,7 @@ def check(published: Published) -> Iterator[str]:
                 break
 
 
-def _months(contract: Contract, published: Published, at: datetime) -> Iterator[date]:
+def _months(contract: Contract, published: Published, at: datetime, lists: Lists) -> Iterator[date]:
     """Yield the first of each month that the contract may price, in order."""
     if contract.kind != "average":
         return
@@ -175,7 +188,7 @@ def _months(contract: Contract, published: Published, at: datetime) -> Iterator[
     month = min(live).replace(day=1)
     while month <= at.date():
         try:
-            first = contracts.pricing_days(contract, month)[0][0]
+            first = contracts.pricing_days(contract, month, lists=lists)[0][0]
         except DefinitionError:
             first = month  # told by whoever asks for the days
         if first >= min(live):
@@ -183,14 +196,11 @@ def _months(contract: Contract, published: Published, at: datetime) -> Iterator[
         month = clock.month_start(month, 1)
 
 
-def _last_day(contract: Contract, month: date) -> date:
-    return contracts.pricing_days(contract, month)[0][-1]
-
-
-def _is_final(contract: Contract, month: date, at: datetime) -> bool:
+def _is_final(contract: Contract, month: date, at: datetime, lists: Lists) -> bool:
     """Return whether no pricing day of the month can be restated any more (rulebook 17.1)."""
     session = definitions_by_id()[contract.indices[0]].session
-    return daily_values.last_closed(session, at) >= _last_day(contract, month)
+    last = contracts.pricing_days(contract, month, lists=lists)[0][-1]
+    return daily_values.last_closed(session, at) >= last
 
 
 def _settlement(shop: Shop, contract: Contract, month: date, at: datetime) -> Make:
@@ -199,33 +209,25 @@ def _settlement(shop: Shop, contract: Contract, month: date, at: datetime) -> Ma
             "seq": seq,
             "log_origin": shop.log.origin,
             "administrator_id": shop.settings.administrator_id,
-            **content(shop.published, contract, month, at),
+            **content(shop.published, contract, month, at, batches=shop.batches),
         }
     )
 
 
-def _uncovered(shop: Shop, contract: Contract, month: date, why: str, at: datetime) -> list[Make]:
-    """Return the notice that a month has no price because a calendar ends, unless it was given."""
+def _uncovered(
+    shop: Shop, contract: Contract, month: date, why: DefinitionError, at: datetime
+) -> list[Make]:
+    """Return the notice that a month has no price, mostly as a calendar ends, unless it was given.
+
+    Nothing is told before the month is over: until then a later edition may still come in time.
+    """
     if clock.month_start(month, 1) > at.date():
         return []
     text = f"{contract.id} {month:%Y-%m} has no price: {why}"
     if text in {one["text"] for one in shop.published.notices}:
         return []
-    return [
-        lambda seq: record.notice(
-            {
-                "seq": seq,
-                "log_origin": shop.log.origin,
-                "kind": "OTHER",
-                "index_id": contract.indices[0],
-                "session": None,
-                "ref_date": None,
-                "concerns": None,
-                "text": text,
-                "at": clock.iso(at),
-            }
-        )
-    ]
+    kind = "CALENDAR_END" if isinstance(why, CalendarEnd) else "OTHER"
+    return [calendar_records.notice(shop, kind, text, contract.indices[0], at)]
 
 
 @dataclass(frozen=True)

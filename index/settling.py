@@ -15,7 +15,7 @@ from typing import Final
 from index.daily_values import Series
 from index.reading import Row, definitions_by_id
 from methodology import contracts, settlement
-from methodology.calendars import calendar_of
+from methodology.calendars import Lists, calendar_of
 from methodology.contracts import Contract
 from methodology.errors import PriceError, UsageError
 from methodology.units import exact, round_half_up
@@ -40,6 +40,7 @@ def price(
     *,
     calendar: str | None = None,
     tick: Fraction | None = None,
+    lists: Lists | None = None,
 ) -> Row:
     """Return the price of a delivery month with its full working, as plain values.
 
@@ -49,14 +50,15 @@ def price(
         series: daily values.
         calendar: another calendar than the contract's; then it is no price of the contract.
         tick: another tick, likewise.
+        lists: the editions of calendars that hold; ``None``: the newest.
 
     Raises:
-        DefinitionError: the calendar does not cover month and look-back.
+        CalendarEnd: the calendar does not cover month and look-back.
     """
     rule, size, missing = contract.averaging, contract.size, contract.missing
     if rule is None or size is None or missing is None:
         raise UsageError(f"{contract.id} is an event; ask with --week or --day, and --strike")
-    days, earlier = contracts.pricing_days(contract, month, calendar)
+    days, earlier = contracts.pricing_days(contract, month, calendar, lists)
     found = settlement.settle(
         series.values,
         days,
@@ -70,7 +72,7 @@ def price(
     first, last = contracts.month_of(month)
     quantity = size.of(first, last)
     name = calendar or rule.calendar
-    listed = calendar_of(name)
+    listed = calendar_of(name, lists)
     counted = [d for d in (*found.days, *found.looked_back) if d.state == "COUNTED"]
     unfit = sorted({series.daily[d.day].unfit for d in counted} - {""})
     basis = _basis(series, unfit)
@@ -121,7 +123,7 @@ def price(
         },
         "days": [_day(d, series, contract) for d in found.days],
         "looked_back": [_day(d, series, contract) for d in found.looked_back],
-        **_tail(contract, days[-1]),
+        **_tail(contract, days[-1], lists),
     }
 
 
@@ -207,8 +209,8 @@ def _head(contract: Contract, series: Series, basis: str) -> Row:
     }
 
 
-def _tail(contract: Contract, last: date) -> Row:
-    on = contracts.published_on(contract, last)
+def _tail(contract: Contract, last: date, lists: Lists | None = None) -> Row:
+    on = contracts.published_on(contract, last, lists)
     plan = contract.publication
     return {
         "publication": {

@@ -19,6 +19,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from methodology import clock
 from methodology.calendars import (
     EVERY_DAY,
+    CalendarEnd,
+    Lists,
     calendar_of,
     folder,
     load,
@@ -224,7 +226,10 @@ def month_of(first: date) -> tuple[date, date]:
 
 
 def pricing_days(
-    contract: Contract, month: date, calendar: str | None = None
+    contract: Contract,
+    month: date,
+    calendar: str | None = None,
+    lists: Lists | None = None,
 ) -> tuple[tuple[date, ...], tuple[date, ...]]:
     """Return the frozen pricing days of a month and the days a look-back may reach.
 
@@ -232,20 +237,22 @@ def pricing_days(
         contract: a contract of kind ``average``.
         month: any day of the delivery month.
         calendar: another calendar than the contract's, for figures that are not the contract's.
+        lists: the editions of calendars that hold; ``None``: the newest.
 
     Returns:
         ``(pricing, earlier)``: pricing days in order; as many earlier days of the same calendar as
         the contract looks back, the latest first.
 
     Raises:
-        DefinitionError: the calendar does not cover month and look-back, or has too few sessions.
+        CalendarEnd: the calendar does not cover month and look-back.
+        DefinitionError: it has too few sessions in the month.
         ValueError: an event contract, which averages nothing.
     """
     if contract.averaging is None or contract.missing is None:
         raise ValueError(f"{contract.id} is an event and averages no days")
     name = calendar or contract.averaging.calendar
     first, last = month_of(month)
-    days = sessions(name, first, last)
+    days = sessions(name, first, last, lists)
     if contract.averaging.k is not None:
         if len(days) < contract.averaging.k:
             raise DefinitionError(
@@ -253,13 +260,29 @@ def pricing_days(
                 f"{contract.averaging.k}; a smaller k is another contract"
             )
         days = days[-contract.averaging.k :]
-    return days, sessions_before(name, days[0], contract.missing.look_back_days)
+    return days, sessions_before(name, days[0], contract.missing.look_back_days, lists)
 
 
-def published_on(contract: Contract, last: date) -> date | None:
-    """Return the exchange's first session after ``last``; ``None`` past the calendar's end."""
-    calendar = calendar_of(contract.publication.calendar)
+def published_on(contract: Contract, last: date, lists: Lists | None = None) -> date | None:
+    """Return the exchange's first session after ``last``; ``None`` past the calendar's end.
+
+    ``lists`` are the editions of calendars that hold; ``None``: the newest.
+    """
+    calendar = calendar_of(contract.publication.calendar, lists)
     return last + timedelta(days=1) if calendar is None else calendar.after(last)
+
+
+def due_on(contract: Contract, last: date, lists: Lists | None = None) -> date:
+    """Return the session on which a price is due whose last pricing day is ``last``.
+
+    Raises:
+        CalendarEnd: the list of the exchange ends before that session.
+    """
+    calendar = calendar_of(contract.publication.calendar, lists)
+    on = published_on(contract, last, lists)
+    if calendar is not None and on is None:
+        raise CalendarEnd(calendar, f"a session after {last}")
+    return on or last + timedelta(days=1)
 
 
 def frozen_listing() -> str:

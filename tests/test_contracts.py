@@ -6,14 +6,14 @@ Numbers of sessions are those of TV09; holidays are public dates of 2026.
 from __future__ import annotations
 
 import hashlib
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from methodology import calendars, contracts
-from methodology.calendars import load_calendar, load_calendars
+from methodology.calendars import CalendarEnd, load_calendar, load_calendars
 from methodology.contracts import frozen_listing, load_contract, load_contracts
 from methodology.errors import DefinitionError
 from tests.vectors import vector
@@ -42,7 +42,7 @@ def test_every_contract_and_calendar_is_frozen() -> None:
     text = (FOLDER / "FROZEN.sha256").read_text("utf-8")
     assert {line[66:]: line[:64] for line in text.splitlines()} == mine
     assert text == frozen_listing()
-    assert len(mine) == 8
+    assert len(mine) == 11
 
 
 def test_the_digest_of_a_contract_is_that_of_its_file() -> None:
@@ -85,31 +85,165 @@ def test_holidays(day: date, open_in: set[str]) -> None:
     assert {name for name, one in load_calendars().items() if day in one.days} == open_in
 
 
-def test_the_one_disagreement_of_the_packages_is_told_and_decided() -> None:
+def test_the_disagreements_of_the_packages_are_told_and_decided() -> None:
     told = [(n, d) for n, c in load_calendars().items() for d in c.disagreements]
     assert [(name, d.day, d.first, d.second, d.adopted) for name, d in told] == [
-        ("CMES", date(2026, 4, 3), "closed", "open", "closed")
+        ("CMES", date(2026, 4, 3), "closed", "open", "closed"),
+        ("CMES", date(2027, 3, 26), "closed", "open", "closed"),
     ]
     april = [d for d in load_calendars()["CMES"].days if f"{d:%Y-%m}" == "2026-04"]
     assert len(april) == 21
 
 
-@pytest.mark.parametrize("name", ["XSHG", "CMES", "XNYS", "IEPA"])
-def test_a_day_outside_the_list_is_an_error_and_says_what_to_do(name: str) -> None:
-    calendar = load_calendars()[name]
-    assert (calendar.first_day, calendar.last_day) == (date(2025, 12, 1), date(2026, 12, 31))
-    assert calendar.within(date(2026, 12, 1), date(2026, 12, 31))
-    for first, last in (
-        (date(2027, 1, 1), date(2027, 1, 31)),
-        (date(2026, 12, 1), date(2027, 1, 1)),
+@pytest.mark.parametrize(
+    ("name", "last", "days"),
+    [
+        # Days of 2027: 261 weekdays less the holidays that fall on one.
+        ("XSHG", "2026-12-31", 0),
+        ("CMES", "2027-12-31", 261 - 3),
+        ("XNYS", "2028-12-31", 261 - 10),
+        ("IEPA", "2027-12-23", 261 - 2 - 6),
+    ],
+)
+def test_a_day_outside_the_list_is_an_error_and_says_what_to_do(
+    name: str, last: str, days: int
+) -> None:
+    calendar, end = load_calendars()[name], date.fromisoformat(last)
+    assert (calendar.first_day, calendar.last_day) == (date(2025, 12, 1), end)
+    assert sum(day.year == 2027 for day in calendar.days) == days
+    assert calendar.within(date(2026, 12, 1), end)
+    after = end + timedelta(days=1)
+    for first, until in (
+        (after, after + timedelta(days=30)),
+        (date(2026, 12, 1), after),
         (date(2025, 11, 30), date(2025, 12, 31)),
     ):
-        with pytest.raises(
-            DefinitionError, match=f"calendar {name} covers 2025-12-01 to 2026"
-        ) as e:
-            calendar.within(first, last)
+        with pytest.raises(CalendarEnd, match=f"calendar {name} covers 2025-12-01 to {last}") as e:
+            calendar.within(first, until)
         assert "add the exchange's list of sessions" in str(e.value)
         assert e.value.exit_code == 3
+        assert e.value.calendar is calendar
+
+
+# Holidays of New York as its exchange announced them on 2025-12-23, for 2027 and 2028.
+NEW_YORK = {
+    2027: "01-01 01-18 02-15 03-26 05-31 06-18 07-05 09-06 11-25 12-24",
+    2028: "01-17 02-21 04-14 05-29 06-19 07-04 09-04 11-23 12-25",
+}
+
+
+@pytest.mark.parametrize("year", [2027, 2028])
+def test_the_holidays_of_new_york_are_those_announced_and_those_of_the_rules(year: int) -> None:
+    closed = {date.fromisoformat(f"{year}-{day}") for day in NEW_YORK[year].split()}
+    listed = {one.day: one.rule for one in load_calendars()["XNYS"].holidays}
+    assert {day for day in listed if day.year == year} == closed
+    for day in closed:
+        assert listed[day] == rule_of(day), day
+
+
+def rule_of(day: date) -> str:
+    """Return the words for a holiday's place in its year, from the day alone."""
+    easter = {2027: date(2027, 3, 28), 2028: date(2028, 4, 16)}[day.year]
+    if day == easter - timedelta(days=2):
+        return "the Friday before Easter Sunday of the Gregorian reckoning"
+    for month, number in ((1, 1), (6, 19), (7, 4), (12, 25)):
+        fixed = date(day.year, month, number)
+        shift, words = {
+            5: (-1, ", a Saturday: the Friday before"),
+            6: (1, ", a Sunday: the Monday after"),
+        }.get(fixed.weekday(), (0, ""))
+        if fixed + timedelta(days=shift) == day:
+            return f"{fixed:%B} {number}{words}"
+    nth = ["first", "second", "third", "fourth", "fifth"][(day.day - 1) // 7]
+    if (day + timedelta(days=7)).month != day.month:
+        nth = "last" if day.month == 5 else nth
+    return f"{nth} {day:%A} of {day:%B}"
+
+
+def test_a_first_edition_stays_as_logs_have_it() -> None:
+    """Its digest is in every log that began with it, so no byte of it may change."""
+    assert {name: mine[0].digest[:16] for name, mine in calendars.editions().items()} == {
+        "CMES": "4e7bee1da212584c", "IEPA": "080434daf06dc552", "XNYS": "4336171b1aa2935b",
+        "XSHG": "ea20b33599f41201",
+    }  # fmt: skip
+    assert {mine[0].last_day for mine in calendars.editions().values()} == {date(2026, 12, 31)}
+
+
+@pytest.mark.parametrize(
+    ("day", "version"),
+    [
+        (date(2026, 1, 1), "1.0.0"),  # before any was made
+        (date(2026, 11, 20), "1.0.0"),
+        (date(2026, 11, 21), "1.1.0"),
+        (date(2031, 1, 1), "1.1.0"),
+    ],
+)
+def test_the_edition_of_a_day_is_the_newest_made_by_then(day: date, version: str) -> None:
+    assert calendars.made_by("CMES", day).version == version
+
+
+LATER = FOLDER / "calendars" / "XNYS-1.1.0.toml"
+
+
+def changed(day: str, was: str, becomes: str) -> str:
+    return (
+        f'[[changes]]\nday = {day}\nwas = "{was}"\nbecomes = "{becomes}"\n'
+        'because = "mourning"\nsource = "https://example.org"\nread_on = 2026-11-21\n\n[sessions]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        pytest.param("2028-12-31", "2026-12-30", "outside first_day", id="it_ends_earlier"),
+        pytest.param('"1.1.0"', '"1.0.0"', "not the file's name", id="the_same_version"),
+        pytest.param('supersedes = "1.0.0"', "", "go with schema calendar/1.1", id="of_nobody"),
+        pytest.param("day = 2027-01-18\n", "day = 2027-01-19\n", "2027-01-18 is a session, a "
+                     "weekend or one of", id="a_holiday_with_a_session_and_one_without"),
+        pytest.param('"2027-01" = [4, ', '"2027-01" = [2, 4, ', "2027-01-02 is a", id="a_Saturday"),
+        pytest.param(", 21, 22, 23, 24, 28, 29, 30, 31]\n\"2027-01\"",
+                     ", 21, 22, 23, 24, 28, 29, 30]\n\"2027-01\"",
+                     "2026-12-31 differs from 1.0.0 if and only if", id="a_silent_change"),
+        pytest.param("[sessions]", changed("2026-12-31", "open", "closed"),
+                     "2026-12-31 differs from 1.0.0 if and only if", id="a_change_that_is_none"),
+        pytest.param("first_day = 2025-12-01", "first_day = 2025-11-30", "starts with 2025-12-01",
+                     id="another_beginning"),
+    ],
+)  # fmt: skip
+def test_an_edition_that_does_not_continue_its_predecessor_is_refused(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    text = LATER.read_text("utf-8")
+    assert old in text
+    (tmp_path / LATER.name).write_text(text.replace(old, new, 1), "utf-8")
+    first = calendars.editions()["XNYS"][0]
+    with pytest.raises(DefinitionError, match=told):
+        calendars.check_successor(first, load_calendar(tmp_path / LATER.name))
+
+
+@pytest.mark.parametrize(
+    ("day", "removed", "told"),
+    [
+        pytest.param("2026-12-31", ("31]\n\"2027-01", "]\n\"2027-01"), "", id="a_day_to_come"),
+        pytest.param("2026-11-20", ("19, 20, 23, 24, 25, 27, 30]\n\"2026-12",
+                                    "19, 23, 24, 25, 27, 30]\n\"2026-12"),
+                     "2026-11-20 was over on 2026-11-21", id="a_day_that_is_over"),
+    ],
+)  # fmt: skip
+def test_a_closing_announced_late_is_a_change_that_is_named(
+    tmp_path: Path, day: str, removed: tuple[str, str], told: str
+) -> None:
+    text = LATER.read_text("utf-8")
+    assert text.count(removed[0]) == 1
+    text = text.replace(*removed).replace("[sessions]", changed(day, "open", "closed"), 1)
+    (tmp_path / LATER.name).write_text(text, "utf-8")
+    first, later = calendars.editions()["XNYS"][0], load_calendar(tmp_path / LATER.name)
+    if told:
+        with pytest.raises(DefinitionError, match=told):
+            calendars.check_successor(first, later)
+    else:
+        calendars.check_successor(first, later)
+        assert date.fromisoformat(day) not in later.days
 
 
 @pytest.mark.parametrize(
@@ -216,7 +350,9 @@ def test_size_is_the_utc_hours_of_the_month(month: date, hours: int) -> None:
         (BUSINESS, date(2026, 5, 29), date(2026, 6, 1)),
         ("H100-MEAN-CALENDAR", date(2026, 5, 31), date(2026, 6, 1)),
         ("TKX-CN-LAST-3", date(2026, 9, 30), date(2026, 10, 8)),  # after the National Day week
-        (BUSINESS, date(2026, 12, 31), None),  # the list ends
+        (BUSINESS, date(2026, 12, 31), date(2027, 1, 4)),  # New Year is a Friday
+        ("H100-MEAN-CALENDAR", date(2027, 12, 23), None),  # the list ends
+        ("TKX-CN-LAST-3", date(2026, 12, 31), None),  # the holidays of 2027 are not announced
     ],
 )
 def test_a_price_is_published_on_the_next_session(name: str, last: date, on: date | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from index import liverun, notices, opening, replay
+from index import calendar_records, liverun, notices, opening, replay
 from index.config import Settings
 from index.ledger.canonical import canonical
 from index.ledger.log import Log
@@ -25,7 +25,7 @@ from index.publication.keys import DemoSigner, PublicKey
 from index.published import Published
 from index.records import rules_digest
 from index.shop import open_shop, refuse_unless_ready
-from methodology.errors import ConfigError
+from methodology.errors import ConfigError, DefinitionError
 from tests import live_world as lw
 from tests import loopback as lb
 
@@ -96,12 +96,119 @@ def test_a_log_of_an_earlier_release_gets_keys_and_calendars_at_its_next_run(
     assert history.at("fixing", 0)
 
 
-def test_a_new_version_of_a_calendar_is_a_new_record(tmp_path: Path) -> None:
+def test_a_later_edition_of_a_calendar_is_a_later_record(tmp_path: Path) -> None:
+    """Chicago, London and New York got theirs on 2026-11-21; Shanghai's waits for its notice."""
+    settings = lw.settings(tmp_path / "out")
+    with open_shop(settings) as shop:
+        assert opening.append(shop, AT) == 8
+        assert opening.append(shop, datetime(2026, 11, 20, 23, 59)) == 0
+        assert opening.append(shop, datetime(2026, 11, 21)) == 3
+        assert opening.append(shop, datetime(2027, 6, 1)) == 0
+        names = [(r["calendar_id"], r["version"], r["last_day"]) for r in records(settings)[8:]]
+        assert names == [
+            ("CMES", "1.1.0", "2027-12-31"), ("IEPA", "1.1.0", "2027-12-23"),
+            ("XNYS", "1.1.0", "2028-12-31"),
+        ]  # fmt: skip
+        ends = {
+            n: c.version for n, c in calendar_records.in_force(shop.published, before=9).items()
+        }
+        assert ends == {"CMES": "1.1.0", "IEPA": "1.0.0", "XNYS": "1.0.0", "XSHG": "1.0.0"}
+        assert list(calendar_records.check(shop.published, shop.batches)) == []
+
+
+def test_a_log_that_begins_later_begins_with_the_newest_editions(tmp_path: Path) -> None:
+    with open_shop(lw.settings(tmp_path / "out")) as shop:
+        assert opening.append(shop, datetime(2026, 11, 21)) == 8
+        told = [one["version"] for one in shop.published.calendars]
+        assert told == ["1.1.0", "1.1.0", "1.1.0", "1.0.0"]
+
+
+Records = list[dict[str, Any]]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(lambda r: r[4].update(last_day="2029-12-31"), "last_day is stated as "
+                     "'2029-12-31', the list has '2027-12-31'", id="a_longer_cover"),
+        pytest.param(lambda r: r[4].update(sessions=9), "sessions is stated as 9", id="a_count"),
+        pytest.param(lambda r: r[4].update(artefact=r[5]["artefact"]), "cites a file with sha256:",
+                     id="another_file"),
+        pytest.param(lambda r: r.append(dict(r[0])), "'supersedes': it follows CMES 1.1.0",
+                     id="back_to_the_earlier_edition"),
+        pytest.param(lambda r: r.append(dict(r[4])), "'supersedes': it follows CMES 1.1.0",
+                     id="the_same_again"),
+        pytest.param(lambda r: r[4].update(artefact={"sha256": "sha256:" + "0" * 64}), "record 8",
+                     id="a_body_that_is_gone"),
+    ],
+)  # fmt: skip
+def test_a_changed_calendar_record_is_found(
+    tmp_path: Path, change: Callable[[Records], object], told: str
+) -> None:
+    with open_shop(lw.settings(tmp_path / "out")) as shop:
+        opening.append(shop, AT)
+        opening.append(shop, datetime(2026, 11, 21))
+        assert list(calendar_records.check(shop.published, shop.batches)) == []
+        change(shop.published.calendars)
+        assert told in "; ".join(calendar_records.check(shop.published, shop.batches))
+
+
+def test_an_edition_edited_after_it_was_logged_stops_the_run(tmp_path: Path) -> None:
     with open_shop(lw.settings(tmp_path / "out")) as shop:
         opening.append(shop, AT)
         shop.published.calendars[1]["digest"] = "sha256:" + "0" * 64
-        assert opening.append(shop, AT) == 1
-        assert json.loads(shop.log.entry(8))["calendar_id"] == "IEPA"
+        with pytest.raises(DefinitionError, match=r"IEPA 1\.0\.0: record 5 .* never edited"):
+            opening.append(shop, AT)
+        assert shop.log.size == 8
+
+
+def test_an_edition_of_a_later_release_is_read_from_the_log(tmp_path: Path) -> None:
+    """Its record cites the whole file: this release settles by it and appends none of its own."""
+    with open_shop(lw.settings(tmp_path / "out")) as shop:
+        opening.append(shop, datetime(2026, 11, 21))
+        folder = ROOT / "methodology" / "contracts" / "calendars"
+        text = (folder / "CMES-1.1.0.toml").read_text("utf-8")
+        text = text.replace('version = "1.1.0"', 'version = "1.2.0"')
+        text = text.replace('supersedes = "1.0.0"', 'supersedes = "1.1.0"')
+        body = canonical({"calendar_id": "CMES", "file": text}) + b"\n"
+        stored = shop.batches.put("calendar", body).reference()
+        later = {
+            **shop.published.calendars[0], "seq": 8, "version": "1.2.0", "artefact": stored,
+            "digest": "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
+        }  # fmt: skip
+        shop.published.calendars.append(later)
+        assert opening.append(shop, datetime(2026, 11, 22)) == 0
+        held = calendar_records.in_force(shop.published, shop.batches)["CMES"]
+        assert (held.version, held.last_day) == ("1.2.0", date(2027, 12, 31))
+        with pytest.raises(DefinitionError, match=r"record 8: no edition of calendar CMES"):
+            calendar_records.in_force(shop.published)
+
+
+@pytest.mark.parametrize(
+    ("moment", "ends"),
+    [
+        pytest.param("2026-10-31 12:00", [], id="61_days_before"),
+        pytest.param("2026-11-01 12:00", ["CMES", "IEPA", "XNYS", "XSHG"], id="60_days_before"),
+    ],
+)
+def test_the_end_of_a_list_is_told_sixty_days_ahead_and_once(
+    tmp_path: Path, moment: str, ends: list[str]
+) -> None:
+    """The first lists end on 2026-12-31, 60 days after 1 November; London's next on 2027-12-23."""
+    at = datetime.fromisoformat(moment)
+    with open_shop(lw.settings(tmp_path / "out")) as shop:
+        opening.append(shop, AT)
+        shop.append(calendar_records.ending(shop, at))
+        found = shop.published.notices
+        assert [one["text"].split()[1] for one in found] == ends
+        assert {one["kind"] for one in found} <= {"CALENDAR_END"}
+        assert not ends or calendar_records.ending(shop, at + timedelta(days=100)) == []
+        # A later edition is told when its own end is near, not before.
+        opening.append(shop, datetime(2026, 11, 21))
+        again = [make(0)["text"] for make in calendar_records.ending(shop, datetime(2027, 10, 25))]
+        assert [text.split()[1:3] for text in again if "XSHG" not in text.split()] == [
+            ["IEPA", "1.1.0"]
+        ]
 
 
 def test_other_keys_than_the_log_names_append_nothing(tmp_path: Path) -> None:

@@ -216,12 +216,12 @@ def test_wrong_use_says_what_to_do(words: tuple[str, ...], code: int, message: s
     ("more", "code", "message"),
     [
         (
-            ("--month", "2027-01"),
+            ("--month", "2028-01"),
             3,
-            "calendar CMES covers 2025-12-01 to 2026-12-31 and not 2027-01",
+            "calendar CMES covers 2025-12-01 to 2027-12-31 and not 2028-01",
         ),
         (("--month", "2025-12"), 3, "not 10 sessions before 2025-12-01"),
-        (("--month", "2027-01", "--calendar", "XSHG"), 3, "calendars/XSHG.toml"),
+        (("--month", "2027-01", "--calendar", "XSHG"), 3, "calendars/XSHG-VERSION.toml"),
         (("--month", "2026-02", "--calendar", "XLON"), 3, "no calendar 'XLON'"),
         (("--month", "2026-02", "--tick", "0"), 2, "a tick is above zero"),
         (("--month", "2026-02", "--tick", "a"), 2, "--tick NOT_A_NUMBER"),
@@ -237,13 +237,13 @@ def test_nothing_is_guessed(tmp_path: Path, more: tuple[str, ...], code: int, me
     assert result.stdout == ""
 
 
-def test_every_calendar_day_of_january_2027_needs_no_list(tmp_path: Path) -> None:
-    rows = "".join(f"2027-01-{n:02d},3.0000\n" for n in range(1, 32))
+def test_every_calendar_day_of_december_2027_needs_no_list(tmp_path: Path) -> None:
+    rows = "".join(f"2027-12-{n:02d},3.0000\n" for n in range(1, 32))
     file = values_file(tmp_path, "date,value\n" + rows)
-    found = told(CALENDAR, "--month", "2027-01", "--values", file)
+    found = told(CALENDAR, "--month", "2027-12", "--values", file)
     assert (found["value"], found["contract_value"]) == ("3.000", "2232.00")  # 744 hours
     assert found["publication"]["on"] is None
-    shown = call(CALENDAR, "--month", "2027-01", "--values", file).stdout
+    shown = call(CALENDAR, "--month", "2027-12", "--values", file).stdout
     assert "the first session past the end of the IEPA list" in shown
 
 

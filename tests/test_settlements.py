@@ -16,6 +16,7 @@ import pytest
 from index import settlements
 from index.publication import schema
 from index.published import Published
+from methodology.errors import DefinitionError
 from tests.test_settlement import daily
 from tests.vectors import vector
 
@@ -47,6 +48,7 @@ def shop(index_id: str, values: Mapping[date, str | None], **changes: Any) -> An
         published=published,
         log=SimpleNamespace(origin="example.org/log"),
         settings=SimpleNamespace(administrator_id="example"),
+        batches=None,
     )
 
 
@@ -146,17 +148,97 @@ def test_no_price_is_made_of(first: date, changes: dict[str, Any]) -> None:
     assert made(shop(H100, values, **changes), "2026-06-05 00:00") == []
 
 
-def test_a_month_past_the_end_of_a_calendar_is_told_once() -> None:
-    ends = settlements.contracts.calendar_of("CMES")
-    assert ends is not None
-    month = ends.last_day.replace(day=1)
-    values = {month + n * DAY: "2.5000" for n in range(31)}
-    one = shop(H100, values)
-    after = f"{month + 40 * DAY} 12:00"
-    found = [r for r in made(one, after) if r["type"] == "notice"]
-    assert [r["kind"] for r in found] == ["OTHER"] * len(found)
-    assert any("H100-MEAN-BUSINESS" in r["text"] and "CMES" in r["text"] for r in found)
-    assert [r for r in made(one, after) if r["type"] == "notice"] == []
+def logged(one: Any, name: str, place: int, seq: int) -> None:
+    """Log an edition of a calendar: the first is 0, its successor 1."""
+    listed = settlements.calendar_records.calendars.editions()[name][place]
+    one.published.calendars.append(
+        {
+            "seq": seq, "calendar_id": name, "version": listed.version,
+            "digest": f"sha256:{listed.digest}",
+        }
+    )  # fmt: skip
+
+
+def december() -> dict[date, str | None]:
+    return {date(2026, 12, 1) + n * DAY: "2.5000" for n in range(45)}
+
+
+def test_a_month_past_the_end_of_a_calendar_is_told_once_and_priced_when_its_edition_comes() -> (
+    None
+):
+    """The first list of Chicago ends on 31 December 2026, so nobody knows its next session.
+
+    1 January 2027 is a Friday and a holiday everywhere: the next session is Monday the 4th, and
+    10:00 in Chicago is 16:00 UTC, in London 10:00 UTC.
+    """
+    one = shop(H100, december())
+    found = made(one, "2027-01-10 12:00")
+    assert [(r["type"], r["kind"]) for r in found] == [("notice", "CALENDAR_END")] * 2
+    told = "; ".join(r["text"] for r in found)
+    assert "H100-MEAN-BUSINESS 2026-12 has no price: calendar CMES covers 2025-12-01" in told
+    assert "to 2026-12-31 and not a session after 2026-12-31" in told
+    assert "H100-MEAN-CALENDAR 2026-12 has no price: calendar IEPA" in told
+    assert made(one, "2027-01-10 12:00") == []
+    # The next editions are logged, and what waited is priced, stating when it came.
+    logged(one, "CMES", 1, 9100)
+    logged(one, "IEPA", 1, 9101)
+    late = one.published
+    chicago, london = (dict(r, seq=9200 + n) for n, r in enumerate(made(one, "2027-01-10 12:15")))
+    late.settlements[:] = [chicago, london]
+    assert [r["rule_id"] for r in (chicago, london)] == ["H100-MEAN-BUSINESS", "H100-MEAN-CALENDAR"]
+    assert {(r["period"], r["value"]) for r in (chicago,)} == {("2026-12", "2.50")}
+    # 23 weekdays of December less Christmas, a Friday.
+    assert (chicago["count"], london["count"]) == (22, 31)
+    assert chicago["published_at"] == "2027-01-10T12:15:00.000Z"
+    assert list(settlements.check(late)) == []
+    # Held against the list that stood before it, the same record has no day to be due on.
+    late.calendars[:] = []
+    assert "not a session after 2026-12-31" in "; ".join(settlements.check(late))
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        pytest.param("2027-01-04 09:59:59", [], id="before_ten_in_London"),
+        pytest.param("2027-01-04 10:00", ["H100-MEAN-CALENDAR"], id="ten_in_London"),
+        pytest.param(
+            "2027-01-04 16:00", ["H100-MEAN-BUSINESS", "H100-MEAN-CALENDAR"], id="ten_in_Chicago"
+        ),
+    ],
+)
+def test_december_2026_is_due_on_the_first_monday_of_2027(moment: str, expected: list[str]) -> None:
+    one = shop(H100, december())
+    for name in ("CMES", "IEPA"):
+        logged(one, name, 1, 50)
+    assert [r["rule_id"] for r in made(one, moment)] == expected
+
+
+def test_a_price_keeps_the_list_it_was_made_with_when_a_later_one_comes() -> None:
+    one = shop(H100, {date(2026, 5, n): "2.5000" for n in range(1, 32)})
+    logged(one, "CMES", 0, 50)
+    [_, record] = sorted(
+        made(one, "2026-06-01 15:00"), key=lambda r: r["multiplier"]["quantity"], reverse=True
+    )
+    first, later = (c.digest for c in settlements.calendar_records.calendars.editions()["CMES"])
+    assert record["pricing_days"]["calendar_digest"] == f"sha256:{first}"
+    logged(one, "CMES", 1, 9500)
+    assert list(settlements.check(one.published)) == []
+    # Had the later list been logged before it, the record would have had to name that one.
+    one.published.calendars[-1]["seq"] = 60
+    told = "; ".join(settlements.check(one.published))
+    assert "pricing_days was published as" in told
+    assert later in told
+
+
+def test_a_list_that_nobody_has_is_named() -> None:
+    one = shop(H100, may())
+    logged(one, "CMES", 0, 50)
+    one.published.calendars[0]["digest"] = "sha256:" + "0" * 64
+    one.published.settlements.append({})
+    with pytest.raises(
+        DefinitionError, match="no edition of calendar CMES with digest sha256:0000"
+    ):
+        made(one, "2026-06-01 15:00")
 
 
 Change = Callable[[dict[str, Any]], object]
