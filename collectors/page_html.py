@@ -29,15 +29,23 @@ _INLINE = frozenset(
     | {"strong", "sub", "sup", "tt", "u", "var", "wbr"}
 )
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
-_UNSEEN_STYLE = re.compile(r"display:none|visibility:hidden|line-through", re.IGNORECASE)
+_UNSEEN_STYLE = re.compile(
+    r"display:none|visibility:(?:hidden|collapse)|line-through"
+    r"|(?:opacity|font-size):0(?:\.0*)?(?:[a-z%]+)?(?:!important)?(?:;|$)",
+    re.IGNORECASE,
+)
 _UNSEEN_CLASS = frozenset(
     {"line-through", "strikethrough", "strike", "sr-only", "visually-hidden", "d-none"}
+    | {"invisible", "opacity-0"}
 )
+_SHOWN_WIDER = re.compile(r"[a-z0-9]+:(?:block|inline|flex|grid|table|contents|list-item)[a-z-]*")
+"""``hidden md:table-cell`` hides from a narrow screen only; ``hidden`` alone from everyone."""
 _ZERO_WIDTH = re.compile("[\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 _TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the order of what follows: the eye would read other digits than we do."""
 _MARK = re.compile(
-    r"(?:[(\uff08\[\u3010][0-9]{1,2}[)\uff09\]\u3011]|[*†‡§¶]|[¹²³⁴⁵⁶⁷⁸⁹⁰]|\[\^[^\]\s]{1,20}\])$"
+    r"(?:[(\uff08\[\u3010][0-9]{1,2}[)\uff09\]\u3011]|[*†‡§¶]|\[\^[^\]\s]{1,20}\]"
+    r"|(?<![0-9¹²³⁴⁵⁶⁷⁸⁹⁰])[¹²³⁴⁵⁶⁷⁸⁹⁰]{1,2})$"
 )
 _SUP = re.compile(r"[(\uff08\[]?(?:[0-9]{1,2}|[a-z]|[*†‡§¶]{1,3})[)\uff09\]]?")
 
@@ -67,7 +75,10 @@ def clean(text: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    """Return text without footnote marks at its end: ``(1)``, ``[2]``, ``*``, ``†``, ``¹``."""
+    """Return text without footnote marks at its end: ``(1)``, ``[2]``, ``*``, ``†``, ``¹``.
+
+    A ``²`` that touches a digit could be an exponent and stays, so that no price can be read.
+    """
     text = text.strip()
     while found := _MARK.search(text[-24:]):
         text = text[: -len(found[0])].rstrip()
@@ -176,6 +187,7 @@ def _is_unseen(node: LexborNode, tag: str) -> bool:
         "hidden" in attributes
         or bool(_UNSEEN_STYLE.search(style))
         or not _UNSEEN_CLASS.isdisjoint(classes)
+        or ("hidden" in classes and not any(map(_SHOWN_WIDER.fullmatch, classes)))
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from collectors import strict
+from collectors import said, strict
 from collectors.base import Capture, Parsed, not_empty
 from collectors.times import is_within
 from collectors.visible import name_fault, shown, told
@@ -41,13 +41,16 @@ def load_json(capture: Capture) -> Any:
 
     Raises:
         ParseError: ``NOT_JSON``; the body is not the JSON that money needs (``collectors.strict``).
+            As ``collectors.said`` where it says a currency or unit that its parser does not read.
     """
     try:
-        return strict.loads(capture.body)
+        found = strict.loads(capture.body)
     except (ValueError, RecursionError) as error:
         raise ParseError(
             capture.source, "NOT_JSON", f"{capture.url}: {error}; look at the archived body"
         ) from error
+    said.check(capture)
+    return found
 
 
 class Repeated(list[Any]):
@@ -62,15 +65,22 @@ def load_json_with_repeats(capture: Capture) -> Any:
     whose values are objects, or differ, becomes :class:`Repeated`; equal plain values become one.
 
     Raises:
-        ParseError: ``NOT_JSON`` for everything else that ``collectors.strict`` refuses.
+        ParseError: ``NOT_JSON`` for everything else that ``collectors.strict`` refuses; else as
+            :func:`load_json`.
     """
     try:
-        return strict.loads(capture.body)
+        found = strict.loads(capture.body)
     except (ValueError, RecursionError) as error:
         if "appears twice" not in str(error):
             raise ParseError(
                 capture.source, "NOT_JSON", f"{capture.url}: {error}; look at the archived body"
             ) from error
+        found = _with_repeats(capture)
+    said.check(capture)
+    return found
+
+
+def _with_repeats(capture: Capture) -> Any:
     try:
         return json.loads(
             capture.body,

@@ -72,6 +72,7 @@ REASONS = {
     "ROW_COUNT": "far fewer, or far more, offers than the body before",
     "SENTINEL": "a filler, not a price",
     "SPOT_ADMINISTERED": "a fixed share of the seller's on-demand price: no market made it",
+    "SWAPPED_METERS": "two prices of one listing changed places",
     "SWAPPED_MODELS": "two listings changed prices with each other",
     "TAKEN_OUT": "a wrong figure; two officers signed that it is taken out",
     "TRUNCATED_AT_CAP": "of a body that was cut at its known cap",

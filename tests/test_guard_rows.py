@@ -250,3 +250,32 @@ def test_a_new_region_of_a_listing_that_slipped_is_refused_with_it() -> None:
     assert look(state, both, 1).rejections["reason"].to_list() == ["UNIT_SWITCH"] * 2
     right = pl.concat([body(old, 1, region="US"), body(old, 1, region="EU")])
     assert look(state, right, 1).rejections.is_empty()
+
+
+def test_input_and_output_that_change_places_are_refused_until_they_return() -> None:
+    # 0.4 and 1 to 1 and 0.4: below every threshold of a jump
+    state = look(None, body({("x", "m"): token("0.4", "1"), ("x", "n"): token("2", "3")})).state
+    swapped = {("x", "m"): token("1", "0.4"), ("x", "n"): token("2", "2.9")}
+    for day in (1, 2):
+        made = look(state, body(swapped, day), day)
+        assert codes(made) == {"m": "SWAPPED_METERS"}
+        assert made.rejections.height == 2
+        state = made.state
+    back = {("x", "m"): token("0.4", "1"), ("x", "n"): token("2", "2.9")}
+    assert look(state, body(back, 3), 3).rejections.is_empty()
+
+
+def test_a_list_price_and_an_interruptible_one_that_change_places_are_refused() -> None:
+    def both(list_price: str, spot: str, day: int) -> pl.DataFrame:
+        parts = ((list_price, "on_demand"), (spot, "spot"))
+        rows = [body({("x", "h"): {"GPU_H": p}}, day, tenor=tenor) for p, tenor in parts]
+        return pl.concat(rows)
+
+    state = look(None, both("2", "1.2", 0)).state
+    made = look(state, both("1.2", "2", 1), 1)
+    assert made.rejections["reason"].to_list() == ["SWAPPED_METERS"] * 2
+
+
+def test_prices_that_meet_without_changing_places_stand() -> None:
+    made = after({("x", "m"): token("0.4", "1")}, {("x", "m"): token("1", "1")})
+    assert made.rejections.is_empty()

@@ -47,6 +47,12 @@ def only(text: str) -> Table:
         ("<strike><b>$3</b></strike> $2", "$2"),
         ('<span style="color:red; Text-Decoration: line-through">$3</span> $2', "$2"),
         ('<span class="old line-through">$3</span> $2', "$2"),
+        ('<span class="hidden">$3</span> $2', "$2"),
+        ('<span class="hidden md:inline">$3</span>', "$3"),
+        ('<span class="invisible">$3</span> $2', "$2"),
+        ('<span style="opacity: 0">$3</span> $2', "$2"),
+        ('<span style="opacity: 0.8">$3</span>', "$3"),
+        ('<span style="font-size:0px; color:red">$3</span> $2', "$2"),
         ('<span style="display : none">$3</span>$2', "$2"),
         ('<span hidden>$3</span>$2<script>"$1"</script>', "$2"),
         ("$3<br>$2", "$3 $2"),
@@ -323,6 +329,9 @@ def test_a_list_of_prices_that_is_not_understood_is_refused(text: str) -> None:
 def test_blanks_and_marks() -> None:
     assert clean(" a\u00a0\u3000b\u200dc\n") == "a bc"
     assert without_marks("价格(3)") == "价格"
+    assert without_marks("$3 \u00b2") == without_marks("$3 / MTok\u00b2")[:2] == "$3"
+    assert without_marks("$3\u00b2") == "$3\u00b2"  # a footnote or an exponent
+    assert without_marks("$3\u00b9\u00b2") == "$3\u00b9\u00b2"
     assert without_marks("deepseek-flash \uff081\uff09 [2]*") == "deepseek-flash"
     assert without_marks("Sonnet 4 (deprecated)") == "Sonnet 4 (deprecated)"
     assert without_marks("v3(324)") == "v3(324)"

@@ -35,6 +35,7 @@ from typing import Any
 from collectors import strict
 from collectors.base import Capture, Parsed, Request, Source, rejection, single_get
 from collectors.gpus import tabular
+from collectors.rows import load_json
 from collectors.times import utc_moment
 from collectors.visible import name_fault
 from methodology import schemas
@@ -174,10 +175,7 @@ def _choose(same: list[dict[str, Any]]) -> None:
 
 
 def _offers(capture: Capture) -> tuple[list[Any], datetime]:
-    try:
-        body = strict.loads(capture.body)
-    except ValueError as error:
-        raise ParseError(capture.source, "NOT_JSON", f"{error}; keep the body, retry") from error
+    body = load_json(capture)
     offers = body.get("offers") if isinstance(body, dict) else None
     generated_at = utc_moment(body.get("generated_at")) if isinstance(body, dict) else None
     if not isinstance(offers, list) or generated_at is None:

@@ -145,6 +145,7 @@ def judge(compared: pl.DataFrame, limits: Thresholds) -> tuple[pl.DataFrame, pl.
     judged = moves.slipped(compared, limits)
     judged = rows.with_placeholders(judged, limits)
     judged = rows.with_swaps(judged, limits)
+    judged = rows.with_exchanged(judged, limits)
     judged = rows.with_absurd(judged, limits)
     judged = rows.with_third_prices(judged, limits)
     sellers = (

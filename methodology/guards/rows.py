@@ -55,6 +55,40 @@ def with_swaps(rows: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
     return marked(found, pl.col("twin").is_not_null(), "SWAPPED_MODELS", told).drop("twin")
 
 
+def with_exchanged(rows: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
+    """Return compared rows with ``SWAPPED_METERS`` where one listing exchanged two of its prices.
+
+    Input became output and output input, or the interruptible price the list price, to the last
+    digit: two fields of the source changed places. What another path shows alike stands.
+    """
+    one = ["source", "provider", "listing_id", "region", "gpu_count", "currency"]
+    one += ["window_start_min", "window_end_min"]
+    moved = rows.filter((pl.col("size") >= limits.swap) & ~pl.col("is_confirmed"))
+    if moved.height < 2:
+        return rows
+    mine = moved.select(*one, "meter", "tenor", "nano", "was")
+    pairs = (
+        mine.join(
+            mine,
+            left_on=[*one, "nano", "was"],
+            right_on=[*one, "was", "nano"],
+            how="inner",
+            nulls_equal=True,
+            suffix="_with",
+        )
+        .filter(
+            (pl.col("meter") == pl.col("meter_with")) != (pl.col("tenor") == pl.col("tenor_with"))
+        )
+        .sort("meter_with", "tenor_with")
+        .unique([*one, "meter", "tenor"], keep="first", maintain_order=True)
+        .select(*one, "meter", "tenor", twin=pl.format("{} {}", "meter_with", "tenor_with"))
+    )
+    key = [*one, "meter", "tenor"]
+    found = rows.join(pairs, on=key, how="left", nulls_equal=True, maintain_order="left")
+    told = pl.format("{} {} has the price that {} had, and the reverse", "meter", "tenor", "twin")
+    return marked(found, pl.col("twin").is_not_null(), "SWAPPED_METERS", told).drop("twin")
+
+
 def with_absurd(rows: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
     """Return compared rows with ``ABSURD_RATIO`` where output and input contradict each other.
 
