@@ -164,12 +164,12 @@ def rotate(
 def revoke(
     client: ClientArgument,
     key_id: Annotated[
-        str | None, typer.Option("--key", metavar="ID", help="Only this key; default: all.")
+        str | None, typer.Option("--key", metavar="ID", help="Only this key; default: everything.")
     ] = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End a client's keys at once, also in servers that run.
+    """End a client's keys and certificates at once, also in servers that run.
 
     \b
     Example:
@@ -179,7 +179,7 @@ def revoke(
     ended = clients_of(settings_of(out=out).out).revoke(client, _now(), key_id)
     screen.json({"client": client, "revoked": ended}) if as_json else screen.line(*ended)
     if not as_json:
-        screen.say(f"{len(ended)} keys of {client} ended")
+        screen.say(f"{len(ended)} keys and certificates of {client} ended")
 
 
 @clients_app.command("certify")

@@ -172,9 +172,10 @@ def replay(
     """
     import tempfile
 
-    from index import mock_plan
+    from index import mock_plan, reading
 
     settings, screen = settings_of(out=out), screen_of(as_json)
+    reading.require_ledger(settings)
     made = mock_plan.plan(
         settings.ledger,
         [name for name in faults.split(",") if name],

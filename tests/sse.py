@@ -98,6 +98,8 @@ class Answer:
 
     async def body(self) -> bytes:
         """Read the body to its end."""
+        if self.status in (204, 304):
+            return b""
         if "content-length" in self.headers:
             return await self.reader.readexactly(int(self.headers["content-length"]))
         parts = [part async for part in self.parts()]

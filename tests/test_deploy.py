@@ -74,3 +74,22 @@ def test_the_web_sample_serves_drop_and_site_alone() -> None:
     for moving in ("/log/checkpoint", "/keys/keys.json"):
         (line,) = re.findall(rf"location = {moving} .*", text)
         assert "no-cache" in line
+
+
+def test_the_proxy_sample_vouches_for_certificates_and_hides_the_rest() -> None:
+    text = (DEPLOY / "http/feed.conf").read_text("utf-8")
+    plain = "\n".join(line.partition("#")[0] for line in text.splitlines())
+    assert plain.count("{") == plain.count("}")
+    assert re.search(r"ssl_verify_client (optional|on);", plain)
+    # Set on every request, so that what a client sends in them never arrives; nginx inherits
+    # these lines only by places that set none of their own.
+    outside = re.sub(r"location[^{]*\{[^}]*\}", "", plain)
+    assert "proxy_set_header Client-Cert $ssl_client_escaped_cert;" in outside
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in outside
+    assert plain.count("proxy_set_header") == outside.count("proxy_set_header")
+    (stream,) = re.findall(r"location = /v1/stream \{[^}]*\}", plain)
+    assert "proxy_buffering off;" in stream
+    assert "location = /metrics { return 404; }" in plain
+    header = re.search(r"--client-cert-header (\S+)", text)
+    assert header is not None
+    assert header[1] == "Client-Cert"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import hashlib
 import os
 from collections.abc import Iterator
@@ -9,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
+from index.feed.files import Files, immutable
 from tests import feed_tree
 from tests.feed_tree import Tree
 
@@ -79,6 +83,8 @@ def test_a_range_is_sent_alone(client: TestClient, asked: str, first: int, last:
     assert answer.content == BODY[first : last + 1]
     assert answer.headers["content-range"] == f"bytes {first}-{last}/{len(BODY)}"
     assert "content-digest" not in answer.headers
+    whole = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
+    assert answer.headers["repr-digest"] == f"sha-256=:{whole}:"
     assert answer.headers["etag"] == client.head(BIG).headers["etag"]
 
 
@@ -179,3 +185,25 @@ def test_reading_writes_nothing_not_even_on_a_tree_that_cannot_be_written(
     finally:
         for path in tree.settings.out.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_a_reader_that_takes_nothing_is_let_go(tmp_path: Path) -> None:
+    (tmp_path / "big.parquet").write_bytes(BODY)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if len(sent) == 3:  # the head and one part have left; the second part never does
+            await asyncio.get_running_loop().create_future()
+
+    scope = {
+        "type": "http", "method": "GET", "headers": [], "query_string": b"",
+        "path_params": {"path": "big.parquet"},
+    }  # fmt: skip
+    app = Files(tmp_path, immutable, part_seconds=0.01)
+    with pytest.raises(ConnectionAbortedError, match="too slowly"):
+        asyncio.run(asyncio.wait_for(app(scope, receive, send), 30))
+    assert sent[1]["body"] == BODY[: 1 << 18]

@@ -99,6 +99,11 @@ def test_without_anything_published_nothing_is_served(
     [
         (("--workers", "2", "--port", "0"), 3, "--workers 2"),
         (("--trusted-proxy", "ten"), 2, "--trusted-proxy"),
+        (("--client-cert-header", "Client-Cert"), 2, "anybody could send it"),
+        (("--client-cert-header", "Host", "--unix", "feed.sock"), 2, "such as Client-Cert"),
+        (("--allow-origin", "desk.example"), 2, "--allow-origin: 'desk.example'"),
+        (("--unix", "feed.sock", "--workers", "2", "--port", "1"), 3, "one worker"),
+        (("--unix", "missing/feed.sock"), 3, "cannot listen there"),
         (("--tls-cert", "missing.pem"), 2, "go together"),
         (("--tls-cert", "missing.pem", "--tls-key", "missing.pem"), 3, "cannot be read"),
     ],
@@ -141,6 +146,12 @@ def test_keys_of_clients_from_the_first_to_the_last(
     assert "acme" in said("clients", "list", *out).stdout
     ended = said("clients", "revoke", "acme", "--key", key[4:12], *out).stdout
     assert ended.strip() == key[4:12]
+    name = "dns:feed.acme.example"
+    assert said("clients", "certify", "acme", "dns:Feed.acme.example", *out).stdout.strip() == name
+    assert name in said("clients", "list", *out).stdout
+    assert json.loads(said("clients", "list", "--json", *out).stdout)[-1]["certificate"] == name
+    left = said("clients", "certify", "acme", name, "--remove", "--json", *out).stdout
+    assert json.loads(left) == {"client": "acme", "certificates": []}
     assert "client 'nobody'" in said("clients", "revoke", "nobody", *out, code=2).stderr
     assert "has passed" in said(
         "clients", "add", "late", "--expires", "2020-01-01", *out, code=2

@@ -174,8 +174,7 @@ class Clients:
     def certify(self, name: str, san: str, *, is_removed: bool = False) -> Client:
         """Let certificates with a subject alternative name be a client's, or no more; return it.
 
-        Raises:
-            UsageError: no such client; the name is malformed, another client's, or not there.
+        Raises UsageError: no such client; the name is malformed, another client's, or not there.
         """
         clients = dict(self.load())
         client = self._named(clients, name)
@@ -197,22 +196,23 @@ class Clients:
         return clients[name]
 
     def revoke(self, name: str, now: datetime, key_id: str | None = None) -> list[str]:
-        """End a client's keys, or one of them, at once; return the ids of those that ended.
+        """End a client's keys and certificates at once, or one key; return what ended.
 
-        Raises:
-            UsageError: no such client, or no such key in force.
+        Raises UsageError: no such client, or nothing of it in force.
         """
         clients = dict(self.load())
         client = self._named(clients, name)
         ended = [key.id for key in client.live(now) if key_id in (None, key.id)]
-        if not ended:
+        names = () if key_id else client.certificates
+        if not ended and not names:
             which = f"key {key_id!r}" if key_id else "any key"
             raise UsageError(f"client {name!r} does not have {which} in force")
         keys = tuple(
             replace(key, revoked_at=_text(now)) if key.id in ended else key for key in client.keys
         )
-        self._write({**clients, name: replace(client, keys=keys)})
-        return ended
+        left = client.certificates if key_id else ()
+        self._write({**clients, name: replace(client, keys=keys, certificates=left)})
+        return [*ended, *names]
 
     @staticmethod
     def _named(clients: Mapping[str, Client], name: str) -> Client:

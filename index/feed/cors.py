@@ -60,7 +60,7 @@ def lines(scope: Scope, allowed: Origins) -> list[Line]:
 
 async def answer(scope: Scope, send: Send, allowed: Origins) -> None:
     """Answer ``OPTIONS`` of any address: what may be asked, and for how long that holds."""
-    told: list[Line] = [(b"allow", METHODS), (b"cache-control", b"public, max-age=" + _DAY)]
+    told: list[Line] = [(b"allow", METHODS)]
     is_asked = header(scope, b"access-control-request-method") is not None
     if is_asked and any(key == b"access-control-allow-origin" for key, _ in lines(scope, allowed)):
         told += [

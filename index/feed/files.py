@@ -38,6 +38,7 @@ TYPES: Final = {
     ".csv": b"text/csv; charset=utf-8; header=present",
     ".xml": b"application/xml",
     ".pem": b"application/x-pem-file",
+    ".tsr": b"application/timestamp-reply",
     ".tlog-proof": b"text/plain; charset=utf-8",
     ".parquet": b"application/vnd.apache.parquet",
     ".duckdb": b"application/vnd.duckdb",
