@@ -67,6 +67,7 @@ def examine(settings: Settings, at: datetime) -> list[Check]:
         lambda: _log(settings),
         lambda: (Check(*one) for one in doctor_published.published(settings)),
         lambda: (Check(*one) for one in doctor_published.witnesses(settings)),
+        lambda: (Check(*one) for one in doctor_published.stamps(settings)),
         lambda: _archive(settings),
         lambda: _bundle(settings),
         lambda: _sources(settings, at),

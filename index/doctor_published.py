@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from index import keyholding
+from index import keyholding, manifest_stamps
 from index.config import Settings
 from index.ledger.log import Log
 from index.publication import keyring, notes
@@ -108,6 +108,19 @@ def witnesses(settings: Settings) -> Iterator[Line]:
         yield "witness", "warn", f"{told}; failed since: {why}", "ask its operator; check its key"
     else:
         yield "witness", "ok", told, ""
+
+
+def stamps(settings: Settings) -> Iterator[Line]:
+    """Tell how many manifests of the drop have a time stamp, and what failed last."""
+    if settings.timestamp_authority is None or not Log.exists(settings.ledger):
+        return
+    every, stamped, failed = manifest_stamps.summary(settings, open_ledger(settings).published)
+    told = f"{stamped} of {every} manifests have a token of {settings.timestamp_authority}"
+    if failed:
+        fix = "ask its operator; check timestamp_roots; the next live run asks again"
+        yield "stamps", "warn", f"{told}; last refused: {failed}", fix
+    else:
+        yield "stamps", "ok", told, ""
 
 
 def places(settings: Settings) -> list[Path]:

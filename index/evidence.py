@@ -137,7 +137,7 @@ def _asked(shop: Shop, at: datetime) -> dict[str, Ask]:
             found[key.name] = _cosigner(shop, one.url, one.key, key, note)
     if settings.timestamp_authority:
         url = settings.timestamp_authority
-        found[url] = _stamper(url, _roots(settings), body)
+        found[url] = stamper(url, roots_of(settings), body)
     return found
 
 
@@ -178,8 +178,16 @@ def _cosignature(answer: bytes, plain: bytes, log: PublicKey, key: PublicKey, sp
     return Seen("COSIGNATURE", key.id, spelled, evidence, _naive(found.cosigned[0][1]))
 
 
-def _stamper(url: str, roots: bytes, body: bytes) -> Ask:
-    """Return what asks a time-stamp authority for a token over the checkpoint."""
+def stamper(url: str, roots: bytes, body: bytes) -> Ask:
+    """Return what asks a time-stamp authority for a token over some bytes.
+
+    Args:
+        url: the authority.
+        roots: its trusted certificates in PEM.
+        body: a checkpoint, or a manifest.
+
+    The answer counts once it verifies; :class:`Unwitnessed` says why it does not.
+    """
 
     def ask(outside: Outside) -> Seen:
         from index.publication import timestamps
@@ -267,7 +275,7 @@ def _check_evidence(
             return  # whose stamp it is, nobody said; openssl ts -verify can
         from index.publication import timestamps
 
-        at = timestamps.check(evidence, digest, [_roots(settings)]).at
+        at = timestamps.check(evidence, digest, [roots_of(settings)]).at
     else:
         key, _ = note_text.parse_vkey(one["key"], purpose="witness")
         if key.id != one["by"]:
@@ -285,7 +293,7 @@ def _check_evidence(
         raise VerificationError(f"it is dated {said}, the record {one['at']}")
 
 
-def _roots(settings: Settings) -> bytes:
+def roots_of(settings: Settings) -> bytes:
     """Return the certificates of the time-stamp authority that the operator trusts."""
     path = settings.timestamp_roots
     if path is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from index.ledger.tiles import ENTRIES, PENDING, WIDTH, decode_bundle, tiles_of
 from methodology.errors import UsageError, VerificationError
 
 __all__ = ["Problem", "check_files"]
+
+_STAMP = re.compile(r"stamps/([0-9a-f]{64})\.tsr")
+"""A token over a manifest, under the manifest's digest."""
 
 
 def check_files(ledger: Path) -> list[Problem]:
@@ -43,6 +47,11 @@ def check_files(ledger: Path) -> list[Problem]:
     for path in walk(ledger):
         name = path.relative_to(ledger).as_posix()
         if name.startswith(f"{LOG}/") or is_temporary(path.name):
+            continue
+        if (stamped := _STAMP.fullmatch(name)) and not path.is_symlink():
+            # Signatures of tokens are for whoever has the authority's certificates.
+            if bytes.fromhex(stamped[1]) not in path.read_bytes():
+                problems.append(Problem(name, "is no token over that digest; restore it"))
             continue
         claimed = digest_in_name(name)
         if claimed is None or path.is_symlink():

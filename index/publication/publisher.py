@@ -30,7 +30,7 @@ from typing import Any, Protocol
 from index.ledger.canonical import digest
 from index.ledger.log import Log
 from index.ledger.tiles import Head, checkpoint_text, parse_checkpoint, tiles_of
-from index.publication import ctp, drop, fix, proofs, texts, tree
+from index.publication import ctp, drop, fix, proofs, texts, timestamps, tree
 from index.publication.drop import Line
 from index.publication.failpoints import passing
 from index.publication.keyring import Keyring
@@ -289,6 +289,9 @@ class Publisher:
                 path = folder / drop.manifest_name(number)
                 # The signature gets its name first: who sees the manifest finds it signed.
                 manifests.append((path.with_name(path.name + ".sig"), self._signed(body)))
+                token = timestamps.held(self._places.ledger, body)
+                if token is not None:  # the drop was lost: what an authority said is not made again
+                    manifests.append((path.with_name(path.name + timestamps.SUFFIX), token))
                 manifests.append((path, body))
                 chains[name] = number, digest(body)
         writer.put(files, lambda done, of: _named(done, of, "drop"))

@@ -10,12 +10,19 @@ Answers are read by ``rfc3161-client``, which is optional: ``pip install spotfix
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
+from index.ledger.files import write_durably
 from methodology.errors import ConfigError, VerificationError
+
+SUFFIX: Final = ".tsr"
+SHELF: Final = "stamps"
+"""Folder of the ledger that keeps the tokens over manifests: nothing else can make them again."""
 
 MAX_ANSWER_BYTES: Final = 65_536
 """An answer with a chain of certificates has a few thousand bytes."""
@@ -74,12 +81,7 @@ def check(
         ConfigError: ``rfc3161-client`` is not installed, or a root is no certificate.
     """
     client = _client()
-    if len(token) > MAX_ANSWER_BYTES:
-        raise VerificationError(f"time stamp: {len(token)} bytes; at most {MAX_ANSWER_BYTES}")
-    try:
-        answer = client.decode_timestamp_response(token)
-    except ValueError as error:
-        raise VerificationError(f"time stamp: not an RFC 3161 answer: {error}") from error
+    answer = _decoded(client, token)
     if answer.status != 0:
         said = ", ".join(answer.status_string or ()) or "no reason given"
         raise VerificationError(f"time stamp: refused with status {answer.status} ({said})")
@@ -95,6 +97,84 @@ def check(
             f"time stamp: {error}; the digest is sha256:{digest.hex()} and "
             f"{len(certificates)} certificates are trusted"
         ) from error
+
+
+def check_imprint(token: bytes, digest: bytes) -> None:
+    """Check that a token is one about ``digest``; whose it is stays open.
+
+    Raises:
+        VerificationError: malformed, or about another digest.
+    """
+    try:
+        client = _client()
+    except ConfigError:
+        # Less than reading the token, and all that can be done without the package.
+        found = digest if digest in token else b""
+    else:
+        try:
+            found = bytes(_decoded(client, token).tst_info.message_imprint.message)
+        except ValueError as error:
+            raise VerificationError(f"time stamp: holds no token: {error}") from error
+    if found != digest:
+        raise VerificationError(f"time stamp: it is not over sha256:{digest.hex()}")
+
+
+def check_over(token: bytes, body: bytes, roots: Sequence[bytes]) -> bool:
+    """Check a token over a file's bytes; return whether its signature was looked at.
+
+    Args:
+        token: the DER answer.
+        body: what was stamped, such as a manifest.
+        roots: the trusted certificates in PEM; with none, only what it is about is checked.
+
+    Raises:
+        VerificationError: malformed, over other bytes, or no trusted certificate stands behind it.
+        ConfigError: roots are given and ``rfc3161-client`` is not installed.
+    """
+    digest = hashlib.sha256(body).digest()
+    check_imprint(token, digest)
+    if roots:
+        check(token, digest, roots)
+    return bool(roots)
+
+
+# The tokens that are kept -----------------------------------------------------------------------
+
+
+def shelved(ledger: Path, body: bytes) -> Path:
+    """Return where the ledger keeps the token over these bytes: ``stamps/<sha256>.tsr``."""
+    return ledger / SHELF / f"{hashlib.sha256(body).hexdigest()}{SUFFIX}"
+
+
+def held(ledger: Path, body: bytes) -> bytes | None:
+    """Return the token over these bytes that the ledger keeps, ``None`` if it has none."""
+    try:
+        return shelved(ledger, body).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def keep(ledger: Path, body: bytes, token: bytes) -> None:
+    """Keep a token over these bytes in the ledger, durably.
+
+    Raises:
+        LogInconsistent: another token over them is kept already; it stays.
+        OSError: the disk refused.
+    """
+    write_durably(shelved(ledger, body), token)
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+def _decoded(client: Any, token: bytes) -> Any:
+    """Return an answer that is one DER element and nothing beside it."""
+    if len(token) > MAX_ANSWER_BYTES:
+        raise VerificationError(f"time stamp: {len(token)} bytes; at most {MAX_ANSWER_BYTES}")
+    try:
+        return client.decode_timestamp_response(token)
+    except ValueError as error:
+        raise VerificationError(f"time stamp: not an RFC 3161 answer: {error}") from error
 
 
 def _signer(answer: Any) -> str:
