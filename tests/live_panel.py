@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -24,8 +23,6 @@ from collectors import panel
 from collectors.base import Source
 from tests import loopback as lb
 from tests.live_bodies import ANY, MORNING, Page, folder_of, pages_of
-
-ROOT = Path(__file__).resolve().parents[1]
 
 CHANGED = "Thu, 19 Nov 2026 06:00:00 GMT"
 ROBOTS = b"User-agent: *\nDisallow: /account/\n"
@@ -40,6 +37,8 @@ def key_of(name: str) -> str:
     """Return the key of the tests for the variable ``name``."""
     return f"sk-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
 
+
+def keys() -> dict[str, str]:
     """Return the environment in which every source has its key."""
     return {one.auth_env: key_of(one.auth_env) for one in live() if one.auth_env}
 
