@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,11 +142,14 @@ def _here(
 
 def _published(settings: Settings, trust: Trust, found: Findings) -> None:
     """Check that drop and site show the ledger's log, all of it."""
-    from index import verify_log, verify_targets
+    from index import evidence, manifest_stamps, verify_log, verify_targets
     from index.ledger.log import Log
     from index.ledger.tiles import Head
     from index.shelves import Folder, Within
 
+    if settings.timestamp_roots is not None:
+        stated = evidence.roots_of(settings)
+        trust = replace(trust, authorities=(*trust.authorities, stated))
     log, site = Log.open(settings.ledger, read_only=True), Folder(settings.site)
     head = Head(log.size, log.root)
     target = verify_targets.Target(
@@ -161,6 +165,7 @@ def _published(settings: Settings, trust: Trust, found: Findings) -> None:
         )
     elif seen is not None and seen.head != head:
         verify_log.check_head(seen, head, "the ledger", found)
+    manifest_stamps.check(settings, trust.authorities, found)
 
 
 # What somebody published ------------------------------------------------------------------------

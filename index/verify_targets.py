@@ -151,7 +151,7 @@ def verify(
     if target.kind == "site" and target.site is not None:
         check_site(target.site, seen, outcome.found, asking)
     if target.drop is not None and target.kind in ("site", "drop"):
-        check_drop(target.drop, seen, outcome.found, target.under)
+        check_drop(target.drop, seen, outcome.found, target.under, trust.authorities)
     if target.kind == "drop" and target.site is not None:
         below = [
             seq
