@@ -7,6 +7,9 @@ that ``spotfix --help`` answers at once.
 from __future__ import annotations
 
 import contextlib
+import difflib
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,7 +35,9 @@ OutOption = Annotated[
 ]
 BundleOption = Annotated[
     Path | None,
-    typer.Option("--bundle", metavar="DIR", help="The bundled history (default: data/bundled)."),
+    typer.Option(
+        "--bundle", metavar="DIR", help="The bundled history (default: data/bundled, else ours)."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Print every line.")]
@@ -54,6 +59,7 @@ class Group(TyperGroup):
         **extra: Any,
     ) -> Any:
         words = list(sys.argv[1:] if args is None else args)
+        _spell_what_the_terminal_cannot()
         with _exits("--json" in words):
             code = super().main(
                 args=words,
@@ -73,7 +79,7 @@ def _exits(as_json: bool) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\nstopped; `spotfix run` takes up where this left off\n")
+        sys.stderr.write("\nstopped; the same command takes up where this left off\n")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read us has gone. Python would complain when it flushes: give it another place.
@@ -81,7 +87,8 @@ def _exits(as_json: bool) -> Iterator[None]:
         sys.exit(BROKEN_PIPE)
     except typer.TyperException as error:
         text = error.format_message()
-        if not text:  # no command was named, and the help has been printed
+        if type(error).__name__ == "NoArgsIsHelpError":  # a name that typer keeps to itself
+            sys.stderr.write(text.rstrip() + "\n")
             sys.exit(error.exit_code)
         asked = getattr(getattr(error, "ctx", None), "command_path", None) or "spotfix"
         wrong = UsageError(f"{text.rstrip('.')}; see `{asked} --help`")
@@ -91,7 +98,7 @@ def _exits(as_json: bool) -> Iterator[None]:
     except OSError as error:
         if os.environ.get("SPOTFIX_DEBUG"):
             raise
-        _fail(error, 1, as_json)
+        _fail(SpotfixError(told_of(error)), 1, as_json)
     except Exception as error:
         if os.environ.get("SPOTFIX_DEBUG"):
             raise
@@ -100,6 +107,36 @@ def _exits(as_json: bool) -> Iterator[None]:
             "SPOTFIX_DEBUG=1 and report what it prints"
         )
         _fail(told, 1, as_json)
+
+
+_STEPS = {
+    errno.ENOENT: "make the folder first, or name another place",
+    errno.ENOTDIR: "name a folder",
+    errno.EISDIR: "name a file",
+    errno.EEXIST: "name another place",
+    errno.EACCES: "run as its owner, or name another place (--out DIR for the state)",
+    errno.EPERM: "run as its owner, or name another place (--out DIR for the state)",
+    errno.EROFS: "name a place that can be written (--out DIR for the state)",
+    errno.ENOSPC: "free some space and give the same command again",
+    errno.EDQUOT: "free some space and give the same command again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EADDRINUSE: "end what listens there, or give another --port",
+}
+
+
+def told_of(error: OSError) -> str:
+    """Return what the system refused, with the file and the next step."""
+    files = " to ".join(str(f) for f in (error.filename, error.filename2) if f is not None)
+    said = error.strerror or str(error) or type(error).__name__
+    step = _STEPS.get(error.errno or 0, "SPOTFIX_DEBUG=1 shows where")
+    return f"{files + ': ' if files else ''}{said[:1].lower()}{said[1:]}; {step}"
+
+
+def _spell_what_the_terminal_cannot() -> None:
+    """Let a stream of a narrow encoding (LC_ALL=C, latin-1) have ``?`` instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and "utf" not in stream.encoding.lower():
+            stream.reconfigure(errors="replace")
 
 
 def _fail(error: Exception, code: int, as_json: bool) -> None:
@@ -115,9 +152,26 @@ def _fail(error: Exception, code: int, as_json: bool) -> None:
 
 def settings_of(**flags: object) -> Settings:
     """Return the settings in force; a flag that is ``None`` was not given."""
-    from index.config import load
+    from index.config import load, unknown_variables
 
+    for told in unknown_variables(os.environ):
+        sys.stderr.write(f"warning: {told}\n")
     return load(**flags)
+
+
+def source_named(name: str) -> str:
+    """Return the id of an admitted source.
+
+    Raises:
+        UsageError: no such source; the message offers the nearest ids.
+    """
+    from collectors.panel import SOURCES
+
+    if name in SOURCES:
+        return name
+    near = difflib.get_close_matches(name.casefold(), SOURCES, n=3)
+    offer = f" (did you mean {', '.join(near)}?)" if near else ""
+    raise UsageError(f"source {name!r} is not admitted{offer}; `spotfix sources` lists them")
 
 
 def screen_of(as_json: bool = False) -> Screen:

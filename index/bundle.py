@@ -41,10 +41,10 @@ def build_bundle(payloads: Path, out: Path) -> BundleReport:
         ParseError: a body is not what its source promised.
         DefinitionError: a register is wrong.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    tables = [build(payloads) for build in (*TABLES, disclosures)]
+    out.mkdir(parents=True, exist_ok=True)  # all bodies are there: nothing is left half written
     entries, told = [], []
-    for build in (*TABLES, disclosures):
-        table = build(payloads)
+    for table in tables:
         body = render(table.rows, table.layout)
         (out / table.file).write_bytes(body)
         entries.append(_entry(table, body))

@@ -92,8 +92,8 @@ def bundled_captures(bundle: Path) -> list[Capture]:
     manifest_file = bundle / "MANIFEST.json"
     if not manifest_file.is_file():
         raise ConfigError(
-            f"bundle: no {manifest_file}; run from the project's folder, or name the folder with "
-            "--bundle or SPOTFIX_BUNDLE"
+            f"bundle: no {manifest_file}; name the folder of a bundled history with --bundle or "
+            "SPOTFIX_BUNDLE, or run in the project's folder"
         )
     body = manifest_file.read_bytes()
     manifest = bundled.read_manifest(body)

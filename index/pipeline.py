@@ -76,8 +76,8 @@ def run_bundled(settings: Settings, tell: Tell | None = None) -> Report:
     the final print of that day's schedule, and the whole back-cast as one artefact.
     """
     say = tell or (lambda stage, what: None)
+    captures = intake.bundled_captures(settings.bundle)  # first: without it no log is begun
     with open_shop(settings) as shop:
-        captures = intake.bundled_captures(settings.bundle)
         for capture in captures:
             say("collect", capture.source)
             shop.archive.put(capture)

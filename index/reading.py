@@ -17,7 +17,9 @@ from typing import Any
 from index import words
 from index.config import Settings
 from index.ledger.batches import Batches
+from index.ledger.examine import LOG
 from index.ledger.log import Log
+from index.ledger.tiles import CHECKPOINT, HEADS
 from index.publication.record import decimal_text, ratio_text
 from index.published import Published
 from methodology.definition import Definition, RateDefinition, load_definitions
@@ -92,9 +94,17 @@ def open_ledger(settings: Settings) -> Ledger:
     return Ledger(settings, log, Published.read(log), Batches(settings.ledger))
 
 
+def has_records(settings: Settings) -> bool:
+    """Return whether there is a log that has begun: more than what creating one leaves."""
+    log = settings.ledger / LOG
+    if not Log.exists(settings.ledger):
+        return False
+    return {path.name for path in log.iterdir()} != {HEADS, CHECKPOINT}
+
+
 def require_ledger(settings: Settings) -> None:
     """Raise CoverageError when nothing has been published there."""
-    if not Log.exists(settings.ledger):
+    if not has_records(settings):
         raise CoverageError(
             f"{settings.ledger}: nothing has been published here; `spotfix run` publishes the "
             "bundled history, --out names another folder"
@@ -136,7 +146,7 @@ def meter_of(index_id: str, definition: Definition) -> str:
 
 def listed(settings: Settings) -> list[Row]:
     """Return one row per index, families in the order of display, whether published or not."""
-    published = open_ledger(settings).published if Log.exists(settings.ledger) else Published()
+    published = open_ledger(settings).published if has_records(settings) else Published()
     newest: dict[str, Row] = {}
     for key in sorted(published.fixings, key=lambda k: (k[2], k[3])):
         newest[key[0]] = published.fixings[key]

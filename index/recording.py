@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index.app import JsonOption, OutOption, moment_of, screen_of, settings_of
+from index.app import JsonOption, OutOption, moment_of, screen_of, settings_of, source_named
 from methodology.errors import ConfigError, FetchError, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def record(
     from index.recorded import as_value, next_steps, unmapped
 
     settings, screen = settings_of(out=out), screen_of(as_json)
+    source = source_named(source)
     moment = moment_of(fetched_at, "--fetched-at")
     if from_file is None:
         if moment is not None:

@@ -48,8 +48,10 @@ class Screen:
         return self.talk.is_terminal and not is_plain
 
     def json(self, value: object) -> None:
-        """Print a result as JSON: keys in the order given, text unescaped."""
-        sys.stdout.write(json_text(value) + "\n")
+        """Print a result as JSON: keys in the order given, text unescaped where UTF-8 goes."""
+        # Escaped for a terminal of few characters: with some replaced it would say another thing.
+        is_ascii = "utf" not in (sys.stdout.encoding or "utf-8").lower()
+        sys.stdout.write(json_text(value, is_ascii=is_ascii) + "\n")
 
     def line(self, *parts: str | tuple[str, str], indent: int = 0) -> None:
         """Print one line of a result; a part may be ``(text, style)``."""
@@ -82,9 +84,9 @@ class Screen:
         self.talk.print(Text(text, style), soft_wrap=True)
 
 
-def json_text(value: object) -> str:
+def json_text(value: object, *, is_ascii: bool = False) -> str:
     """Return a value as indented JSON; dates, paths and the like as text."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return json.dumps(value, indent=2, ensure_ascii=is_ascii, default=str)
 
 
 def table(

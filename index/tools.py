@@ -10,7 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from index.app import BundleOption, JsonOption, OutOption, moment_of, screen_of, settings_of
+from index.app import (
+    BundleOption,
+    JsonOption,
+    OutOption,
+    moment_of,
+    screen_of,
+    settings_of,
+    source_named,
+)
 from methodology.errors import UsageError
 
 
@@ -80,7 +88,7 @@ def sources(
     from index import listing
 
     settings, screen = settings_of(out=out), screen_of(as_json)
-    rows = listing.rows(settings, names or ())
+    rows = listing.rows(settings, [source_named(name) for name in names or ()])
     screen.json(rows) if as_json else listing.show(screen, rows, with_terms=bool(names))
 
 
@@ -109,7 +117,7 @@ def parse(
     if as_csv and as_json:
         raise UsageError("--csv and --json: give one of them")
     screen = screen_of(as_json)
-    reading = saved.read(source, file, moment_of(fetched_at, "--fetched-at"))
+    reading = saved.read(source_named(source), file, moment_of(fetched_at, "--fetched-at"))
     if fetched_at is None:
         screen.say(f"fetched at {reading.capture.observed_at:%Y-%m-%dT%H:%M:%SZ}, the file's time")
     if as_csv:

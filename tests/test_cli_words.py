@@ -16,7 +16,9 @@ from typer.testing import CliRunner, Result
 
 from index.cli import app
 from index.commands_table import BEGIN, END, commands_table
+from index.ledger.log import Log
 from index.words import FLAGS
+from tests.offline import plain_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 BODIES = ROOT / "tests" / "payloads"
@@ -115,7 +117,13 @@ def test_every_flag_a_record_can_carry_has_words() -> None:
         pytest.param(["show", "TKX-ALL-BLD"], 1, "spotfix run", id="nothing_to_show"),
         pytest.param(["history", "TKX-ALL-BLD"], 1, "spotfix run", id="no_history"),
         pytest.param(["bundle", "nowhere"], 2, "no such folder", id="no_bodies"),
-        pytest.param(["parse", "nope", "x"], 3, "not admitted", id="no_such_source"),
+        pytest.param(["parse", "nope", "x"], 2, "not admitted", id="no_such_source"),
+        pytest.param(["sources", "litelm"], 2, "did you mean litellm", id="a_source_misspelt"),
+        pytest.param(["record", "nope"], 2, "`spotfix sources`", id="no_such_source_to_record"),
+        pytest.param(["verify", "ftp://a"], 2, "https://", id="no_such_kind_of_address"),
+        pytest.param(["bundle", "."], 2, "is missing from", id="no_bodies_in_the_folder"),
+        pytest.param(["replay"], 1, "spotfix run", id="nothing_to_replay"),
+        pytest.param(["config", "show", "--out", ""], 3, "--out", id="an_empty_path_is_no_folder"),
         pytest.param(["parse", "ecb", "nowhere"], 2, "nowhere", id="no_such_body"),
     ],
 )
@@ -142,15 +150,118 @@ def test_an_error_is_one_line_with_the_next_step(
     assert lines[0].startswith("error: ")
     assert part in lines[0]
 
+    assert list(tmp_path.iterdir()) == []  # a refused command leaves nothing behind
 
-def test_a_setting_nobody_knows_ends_with_3(
+
+@pytest.mark.parametrize(
+    ("text", "variables", "parts"),
+    [
+        pytest.param(
+            b'outt = "x"', {}, ["'outt'", "did you mean out", "spotfix.toml"], id="a_name_misspelt"
+        ),
+        pytest.param(b"garbage[[[", {}, ["spotfix.toml", "line 1"], id="no_toml"),
+        pytest.param(b"\xff\xfe", {}, ["spotfix.toml", "0xff"], id="no_text"),
+        pytest.param(b"deadline_seconds = inf", {}, ["deadline_seconds", "inf"], id="for_ever"),
+        pytest.param(b'log_origin = "a b"', {}, ["'log_origin'", "a b"], id="no_name_of_a_log"),
+        pytest.param(
+            b"[sources.vats]\nenabled = false",
+            {},
+            ["'sources.vats'", "did you mean vast", "spotfix.toml"],
+            id="a_source_misspelt_would_still_be_asked",
+        ),
+        pytest.param(
+            b"", {"SPOTFIX_OUT": ""}, ["'out'", "variable SPOTFIX_OUT"], id="an_empty_variable"
+        ),
+        pytest.param(
+            b"", {"SPOTFIX_SOURCES": "x"}, ["SPOTFIX_SOURCES", "not JSON", "'x'"], id="no_json"
+        ),
+        pytest.param(
+            b"",
+            {"SPOTFIX_SOURCES__vast__ENABLED": "maybe"},
+            ["'sources.vast.enabled'", "'maybe'", "variable SPOTFIX_SOURCES__vast__ENABLED"],
+            id="no_switch",
+        ),
+    ],
+)
+def test_a_wrong_setting_ends_with_3_and_says_where_it_stands(
+    text: bytes,
+    variables: dict[str, str],
+    parts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("spotfix.toml").write_bytes(text)
+    result = call("list", env=variables)
+    assert result.exit_code == 3
+    assert [part for part in parts if part not in result.stderr] == []
+
+
+def test_a_variable_that_is_no_setting_is_told_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("spotfix.toml").write_text('outt = "x"\n')
-    result = call("list")
-    assert result.exit_code == 3
-    assert "'outt'" in result.stderr
+    result = call("config", "show", "--json", env={"SPOTFIX_WITNES_QUORUM": "3"})
+    assert result.exit_code == 0
+    assert "SPOTFIX_WITNES_QUORUM is no setting" in result.stderr
+    assert "did you mean SPOTFIX_WITNESS_QUORUM" in result.stderr
+    assert {r["name"]: r["value"] for r in json.loads(result.stdout)}["witness_quorum"] == 0
+
+
+def test_a_tilde_in_the_file_is_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Path("spotfix.toml").write_text('out = "~/state"\n')
+    found = {r["name"]: r["value"] for r in json.loads(call("config", "show", "--json").stdout)}
+    assert found["out"] == str(tmp_path / "state")
+    assert found["keys"] == str(tmp_path / "state" / "keys")
+
+
+def test_no_command_at_all_is_answered_with_the_help_as_it_is_written() -> None:
+    result = call()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: ")
+    assert "\nCommands:\n" in result.stderr
+
+
+def test_a_refusal_of_the_system_names_file_and_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    result = call("run", "--out", "file/out")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "error: file/out: not a directory; name a folder"
+
+
+def test_a_log_that_was_only_begun_is_nothing_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Log.create(Path("out/ledger"), "spotfix-dev/log")
+    for words in (["verify"], ["show", "TKX-ALL-BLD"], ["history", "TKX-ALL-BLD"], ["replay"]):
+        result = call(*words)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "spotfix run" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"]], ids=["text", "json"])
+def test_a_terminal_of_few_characters_is_no_error(words: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "index", *words],
+        cwd=tmp_path,
+        env=plain_environment(
+            PYTHONPATH=str(ROOT), PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C"
+        ),
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    if "--json" in words:
+        assert json.loads(done.stdout)
 
 
 def test_a_fault_of_ours_shows_a_traceback_only_when_asked(
@@ -180,7 +291,7 @@ def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.M
     assert found["out"] == ("elsewhere", "flag")
     assert found["administrator_id"] == ("env", "env")
     assert found["contact"] == ("ops@example.org", "file")
-    assert found["bundle"] == ("data/bundled", "default")
+    assert found["bundle"] == (str(ROOT / "data" / "bundled"), "default")
     assert found["sources.ecb.enabled"] == (False, "file")
     assert found["sources.ecb.url"] == ("https://a.example/", "env")
     assert "elsewhere" in call("config", "show", "--out", "elsewhere").stdout

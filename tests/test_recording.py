@@ -217,7 +217,7 @@ def test_a_source_whose_terms_forbid_is_refused_with_the_reason(tmp_path: Path) 
 
 
 REFUSED: dict[str, tuple[list[str], int, str]] = {
-    "no such source": (["acme"], 3, "not admitted"),
+    "no such source": (["acme"], 2, "not admitted"),
     "a file of the history": (["aws_history"], 2, "give a body with --from-file"),
     "a source without its key": (["fireworks"], 1, "NO_KEY"),
     "a time without a file": (["ecb", "--fetched-at", "2026-11-20"], 2, "goes with --from-file"),
