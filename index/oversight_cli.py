@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,6 @@ from index.revise_cli import CosignOption, KeyOption, SignatureOption, Statement
 from methodology.errors import UsageError
 
 if TYPE_CHECKING:
-    from index.config import Settings
     from index.shop import Shop
 
 Row = dict[str, Any]
@@ -38,51 +36,6 @@ DayOption = Annotated[str | None, typer.Option("--date", metavar="DAY", help="It
 TextOption = Annotated[
     str, typer.Option("--text", metavar="TEXT", help="In words; it becomes public and stays.")
 ]
-
-
-def _log(
-    settings: Settings,
-    make: Callable[[Shop, datetime], Row],
-    *,
-    signed_by: int = 0,
-    files: Sequence[Path | None] = (),
-    elsewhere: Sequence[str] = (),
-    statement: Path | None = None,
-) -> Row:
-    """Append one record under the lock, signed by so many officers; return it as logged.
-
-    With ``statement`` nothing is appended: the bytes to sign are written there.
-    """
-    from index import officers, projections, reading, revising, schedule
-    from index.shop import open_shop
-    from methodology import clock
-
-    reading.require_ledger(settings)
-    if statement is not None:
-        shop = revising.look(settings)
-        content = make(shop, schedule.utc_now())
-        try:
-            statement.write_bytes(officers.statement(shop.log.origin, [content]))
-        except OSError as error:
-            raise UsageError(f"--statement: {statement}: {error.strerror or error}") from error
-        return content
-    with open_shop(settings) as shop:
-        at = schedule.utc_now().replace(microsecond=0)
-        content = make(shop, at)
-        outside: Row = {"at": clock.iso(at)}
-        if signed_by:
-            message = officers.statement(shop.log.origin, [content])
-            found = officers.gather(shop, message, files, elsewhere, signed_by)
-            stored = shop.batches.put(officers.KIND, message)
-            outside["statement"] = stored.reference()
-            outside["signatures"] = [one.as_record() for one in found]
-        elif content["type"] == "complaint":
-            outside |= {"statement": None, "signatures": []}
-        logged = {**content, **outside, "seq": shop.log.size}
-        shop.append([lambda seq: {**logged, "seq": seq}])
-    if not projections.is_current(settings):
-        projections.rebuild(settings)
-    return logged
 
 
 def _tell(logged: Row, as_json: bool, text: str, statement: Path | None = None) -> None:
@@ -118,10 +71,10 @@ def receive(
     Example:
       spotfix oversight complaint receive --index TKX-ALL-BLD --date 2026-11-20 --text "too high"
     """
-    from index import oversight
+    from index import oversight, oversight_log
 
     name, when = _named(index_id) if index_id else None, day_of(day, "--date")
-    logged = _log(
+    logged = oversight_log.log(
         settings_of(out=out),
         lambda shop, at: oversight.complaint(
             shop, at, text, index_id=name, day=when, complainant=complainant
@@ -156,7 +109,7 @@ def answer(
     Example:
       spotfix oversight complaint answer C2026-0001 --findings "recomputed, it stands" --key a.pem
     """
-    from index import officers, oversight
+    from index import officers, oversight, oversight_log
 
     who = reviewer
     if key is not None:
@@ -167,13 +120,10 @@ def answer(
         raise UsageError(
             "say who reviews it: --key PEM, --signature KEYID=FILE or --reviewer KEYID"
         )
-    logged = _log(
+    logged = oversight_log.log(
         settings_of(out=out),
         lambda shop, at: oversight.answer(shop, complaint_id, findings, who),
-        signed_by=1,
-        files=(key,),
-        elsewhere=signature or (),
-        statement=statement,
+        oversight_log.Signing(1, (key,), signature or (), statement),
     )
     _tell(logged, as_json, f"{complaint_id} answered", statement)
 
@@ -203,21 +153,18 @@ def cessation(
       spotfix oversight cessation TKX-ALL-BLD --last 2027-12-31 --reason "no use" \\
           --key a.pem --cosign b.pem
     """
-    from index import oversight
+    from index import oversight, oversight_log
 
     name, when = _named(index_id), day_of(last, "--last")
     if when is None:
         raise UsageError("--last: name the last index day")
     follows = _named(successor) if successor else None
-    logged = _log(
+    logged = oversight_log.log(
         settings_of(out=out),
         lambda shop, at: oversight.cessation(
             shop, at, name, when, reason, successor=follows, is_emergency=emergency
         ),
-        signed_by=2,
-        files=(key, cosign),
-        elsewhere=signature or (),
-        statement=statement,
+        oversight_log.Signing(2, (key, cosign), signature or (), statement),
     )
     _tell(logged, as_json, f"{name} ends on {when}", statement)
 
@@ -247,7 +194,7 @@ def erratum(
       spotfix oversight erratum TKX-ALL-BLD 2026-11-20 --cause "footnote names the wrong source" \\
           --key a.pem --cosign b.pem
     """
-    from index import oversight
+    from index import oversight, oversight_log
 
     name, when = _named(index_id), day_of(day, "DATE")
     bodies = [_read(one) for one in evidence or ()]
@@ -258,13 +205,10 @@ def erratum(
         cited = [_cited(shop, body, statement is None) for body in bodies]
         return oversight.erratum(shop, name, when, cause, cited)
 
-    logged = _log(
+    logged = oversight_log.log(
         settings_of(out=out),
         make,
-        signed_by=2,
-        files=(key, cosign),
-        elsewhere=signature or (),
-        statement=statement,
+        oversight_log.Signing(2, (key, cosign), signature or (), statement),
     )
     _tell(logged, as_json, f"erratum of {name} {day}; {logged['value']} stands", statement)
 
@@ -297,10 +241,10 @@ def notice(
     Example:
       spotfix oversight notice --kind CHANGE --text "a new source from December on"
     """
-    from index import oversight
+    from index import oversight, oversight_log
 
     name, when = _named(index_id) if index_id else None, day_of(day, "--date")
-    logged = _log(
+    logged = oversight_log.log(
         settings_of(out=out),
         lambda shop, at: oversight.notice(shop, kind, text, index_id=name, day=when),
     )

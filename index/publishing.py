@@ -2,21 +2,36 @@
 
 Drop and site are brought up to the log when a shop is opened, which finishes what a killed run
 left, and again at the end of each append, before anything else is computed. That costs what
-publishing all of them at the end would cost: 2 s for the 785 records of the bundled history in 17
-appends, half a second for the largest of them.
+publishing all of them at the end would cost: about 2 s for the records of the bundled history in
+their 17 appends, half a second for the largest of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
+from index.config import Settings
+from index.ledger.log import Log
 from index.publication import tree
+from index.publication.keyring import Keyring
 from index.publication.publisher import Publisher
+from index.published import Published
 from methodology.errors import ConfigError
 
-if TYPE_CHECKING:
-    from index.shop import Shop
+
+class Shop(Protocol):
+    """The open shop, as far as publishing needs it; :mod:`index.shop` has the whole of it."""
+
+    settings: Settings
+    log: Log
+    published: Published
+    projected: Callable[[], object] | None
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys the records are signed with."""
+        ...
 
 
 def attach(shop: Shop) -> Publisher:

@@ -17,11 +17,11 @@ from collectors.archive import Archive
 from index import corrections, determine, intake, live, manifests, prints
 from index.artefacts import Pass, artefacts_of, earlier_lines
 from index.config import Settings
-from index.ledger.batches import Batches, Stored
+from index.ledger.batches import Stored
 from index.ledger.canonical import canonical, digest
 from index.ledger.check import check_files
 from index.ledger.log import Log
-from index.pipeline import Shop, by_id, choose, compute, fixing_record
+from index.pipeline import Shop, choose, compute, fixing_record
 from index.prints import Draft
 from index.published import Key, Published, commitment_key
 from index.record_checks import (
@@ -44,7 +44,6 @@ from index.revision_checks import (
 )
 from index.revision_plan import LAST_REVISION
 from index.rulechange import rules_of
-from methodology.definition import load_definitions, load_methodology
 from methodology.errors import CoverageError, VerificationError
 
 Tell = Callable[[str, str], None]
@@ -80,15 +79,7 @@ def verify(
         _fail(report, problems)
     log = Log.open(settings.ledger, read_only=True)
     report.root = log.root.hex()
-    shop = Shop(
-        settings=settings,
-        log=log,
-        batches=Batches(settings.ledger),
-        archive=Archive(settings.raw),
-        published=Published(),
-        rules=load_methodology(),
-        definitions=by_id(load_definitions()),
-    )
+    shop = Shop.over(settings, log, Published())
     bodies = list(log.entries())
     read_records(bodies, log.origin, shop.published, problems)
     report.records, report.fixings = len(bodies), len(shop.published.fixings)

@@ -91,7 +91,7 @@ def revise(
         revising,
         revision_show,
     )
-    from index.shop import open_shop
+    from index.shop import look, open_shop
     from index.terminal import Bars
 
     settings, screen, when = settings_of(out=out), screen_of(as_json), day_of(day, "DATE")
@@ -111,7 +111,7 @@ def revise(
         )
     with Bars(screen) as bars:
         if is_trial:
-            shop = revising.look(settings)
+            shop = look(settings)
             name = reading.resolve(index_id, shop.definitions)
             made = revising.plan(shop, name, when, reason, wanted, _now(), bars.tell)
         else:

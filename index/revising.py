@@ -15,20 +15,14 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from collectors.archive import Archive
 from index import corrections, determine, gate, intake, live, manifests, pipeline, prints
-from index.config import Settings
 from index.corrections import Correction
 from index.gate import Difference, Evidence
-from index.ledger.batches import Batches
-from index.ledger.log import Log
 from index.prints import Draft
-from index.published import Published
 from index.records import fixing_record, was_witnessed
 from index.revision_plan import LAST_REVISION, Change, Drawer, Plan, Row
 from index.rulechange import rules_of
-from index.shop import Shop, by_id
-from methodology.definition import load_definitions, load_methodology
+from index.shop import Shop
 from methodology.errors import CoverageError, UsageError
 
 
@@ -251,17 +245,3 @@ def _differences(made: Plan, one: Change) -> list[Difference]:
     draft = one.draft
     evidence = Evidence(draft.contributions, draft.selection.basket, draft.panel_state)
     return gate.stops(content, evidence)
-
-
-def look(settings: Settings) -> Shop:
-    """Return the ledger open for reading: no lock is taken and nothing can be appended."""
-    log = Log.open(settings.ledger, read_only=True)
-    return Shop(
-        settings=settings,
-        log=log,
-        batches=Batches(settings.ledger),
-        archive=Archive(settings.raw),
-        published=Published.read(log),
-        rules=load_methodology(),
-        definitions=by_id(load_definitions()),
-    )

@@ -41,6 +41,25 @@ class Shop:
     projected: Callable[[], object] | None = None
     """Called at the end of each append: publishes what was appended."""
 
+    @classmethod
+    def over(cls, settings: Settings, log: Log, published: Published | None = None) -> Shop:
+        """Return a shop over a log that is open, with the packaged rules.
+
+        Args:
+            settings: where the archive, the keys and the published files are.
+            log: the log of ``settings.ledger``; read-only where nothing is to be appended.
+            published: what the log says, as far as it has been read; default: read all of it.
+        """
+        return cls(
+            settings=settings,
+            log=log,
+            batches=Batches(settings.ledger),
+            archive=Archive(settings.raw),
+            published=Published.read(log) if published is None else published,
+            rules=load_methodology(),
+            definitions=by_id(load_definitions()),
+        )
+
     @cached_property
     def keyring(self) -> Keyring:
         """The keys this installation signs with; read from the disk when first asked for."""
@@ -109,14 +128,11 @@ def open_shop(settings: Settings) -> Iterator[Shop]:
             if exists
             else Log.create(settings.ledger, settings.log_origin)
         )
-        shop = Shop(
-            settings=settings,
-            log=log,
-            batches=Batches(settings.ledger),
-            archive=Archive(settings.raw),
-            published=Published.read(log),
-            rules=load_methodology(),
-            definitions=by_id(load_definitions()),
-        )
+        shop = Shop.over(settings, log)
         publishing.attach(shop)
         yield shop
+
+
+def look(settings: Settings) -> Shop:
+    """Return the ledger open for reading: no lock is taken and nothing can be appended."""
+    return Shop.over(settings, Log.open(settings.ledger, read_only=True))

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from collectors import panel
-from index import config, liverun, replay, shop
+from index import config, liverun, shop
 from index.config import Settings
 from index.ledger.log import Log
 from index.pipeline import Report
@@ -146,8 +146,7 @@ def watch_few_indices(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     With ``names``: only those of them that are defined in one file with an index of that name.
     """
     chosen = tuple(d for d in few_indices() if not names or set(names) & set(d.index_ids))
-    for module in (shop, replay):
-        monkeypatch.setattr(module, "load_definitions", lambda: chosen)
+    monkeypatch.setattr(shop, "load_definitions", lambda: chosen)
 
 
 def settings(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from index import cli, revising
+from index import cli
 from index.config import Settings
 from index.ledger.log import Log
 from index.publication import key_records
@@ -96,7 +96,6 @@ def bodies(settings: Settings) -> list[bytes]:
 def only_these_indices(patch: pytest.MonkeyPatch) -> None:
     """Let publisher, verifier and revision know a few indices; see ``tests/live_world.py``."""
     lw.watch_few_indices(patch)
-    patch.setattr(revising, "load_definitions", lw.few_indices)
 
 
 def files(settings: Settings) -> dict[str, bytes]:

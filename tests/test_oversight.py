@@ -13,7 +13,7 @@ import pytest
 from index import oversight, projections, replay, schedule
 from index.config import Settings
 from index.published import Published
-from index.revising import look
+from index.shop import look
 from methodology.errors import ConfigError, CoverageError, UsageError, VerificationError
 from tests import live_world as lw
 from tests import revision_world as rw

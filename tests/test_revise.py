@@ -33,7 +33,7 @@ from index import (
 from index.config import Settings
 from index.gate import Difference
 from index.revision_plan import Plan
-from index.shop import open_shop
+from index.shop import look, open_shop
 from index.verifying import Findings, Trust
 from methodology.errors import ConfigError, VerificationError
 from tests import live_world as lw
@@ -273,7 +273,7 @@ def planned(wrong_day: Office) -> Plan:
     with pytest.MonkeyPatch.context() as patch:
         rw.only_these_indices(patch)
         wanted = corrections.Correction(corrections.read_file(wrong_day.correction))
-        day, shop = date.fromisoformat(rw.DAY), revising.look(wrong_day.settings)
+        day, shop = date.fromisoformat(rw.DAY), look(wrong_day.settings)
         return revising.plan(shop, lw.DEEP, day, rw.REASON, wanted, rw.IN_TIME)
 
 
@@ -319,7 +319,7 @@ def test_a_statement_that_was_signed_in_time_says_something_else_than_one_too_la
 def test_a_clock_before_the_final_is_refused(wrong_day: Office, planned: Plan) -> None:
     planned.decide(rw.EVENING - timedelta(hours=1))
     with pytest.raises(ConfigError, match="clock says 2026-08-12T21:30"):
-        restating.carry_out(planned, (), revising.look(wrong_day.settings))
+        restating.carry_out(planned, (), look(wrong_day.settings))
 
 
 # --- refused -------------------------------------------------------------------------------------
@@ -399,7 +399,7 @@ def test_every_new_value_of_a_plan_has_passed_the_second_engine(
     other = Difference("value", "0.284500", "0.284501")
     monkeypatch.setattr(gate, "differences", lambda record, evidence: [other])
     wanted = corrections.Correction(corrections.read_file(wrong_day.correction))
-    day, shop = date.fromisoformat(rw.DAY), revising.look(wrong_day.settings)
+    day, shop = date.fromisoformat(rw.DAY), look(wrong_day.settings)
     made = revising.plan(shop, lw.DEEP, day, rw.REASON, wanted, rw.IN_TIME)
     assert [one.stopped for one in made.changes] == [[other]] * len(planned.changes)
 
