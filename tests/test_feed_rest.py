@@ -301,6 +301,14 @@ def test_nothing_can_be_changed(client: TestClient, method: str, path: str) -> N
     assert answer.json()["type"] == "/v1/problems/method-not-allowed"
 
 
+def test_a_status_that_no_day_has_says_when_to_ask_again(client: TestClient) -> None:
+    answer = client.get(f"{BASE.replace(ONE, TWO).replace('NYC', 'SHA')}/latest?status=WITHDRAWN")
+    assert answer.status_code == 404
+    assert answer.json()["next_publication_at"] == "2026-11-18T07:45:00.000Z"
+    # From 22:00Z on the 17th to 07:45Z on the 18th: 9 hours and three quarters.
+    assert answer.headers["retry-after"] == "35100"
+
+
 def test_an_unforeseen_error_tells_nothing_of_itself(tree: Tree) -> None:
     with feed_tree.serving(tree.settings) as client:
         client.app.state.store.series = None  # type: ignore[attr-defined]
@@ -343,6 +351,19 @@ def test_a_settlement_is_the_newest_record_of_its_rule(client: TestClient, tree:
     assert found.json()["revision"] == 1
     chosen = client.get(f"/v1/settlements/MEAN/2026-10?index={TWO}")
     assert chosen.json()["index_id"] == TWO
+
+
+def test_a_settlement_carries_its_signature_and_its_own_address(
+    client: TestClient, tree: Tree
+) -> None:
+    found = client.get("/v1/settlements/LAST/2026-10")
+    where = found.headers["content-location"]
+    assert where.startswith("/drop/v1/settlements/LAST/2026-10/settlement_")
+    assert client.get(where).content == found.content
+    raw = (tree.settings.drop / (where.removeprefix("/drop/") + ".sig")).read_bytes()
+    told = base64.b64encode(raw).decode()
+    assert found.headers["spot-signature"].endswith(f";ed25519=:{told}:")
+    assert found.headers["spot-signature"].startswith('keyid="fixing-')
 
 
 def test_the_calendar_has_every_day_with_its_times(client: TestClient) -> None:

@@ -24,6 +24,7 @@ from index.feed.problems import Problem
 from index.feed.queries import read
 from index.feed.store import Entry, Series, Store
 from index.feed.timetable import LATE, Timetable, provisional_due, wait
+from index.publication.drop import place_of
 from methodology import clock
 
 FILES: Final = {
@@ -129,13 +130,17 @@ class Feed:
         described = f'</v1/schemas/{entry.type}.json>; rel="describedby"'
         proof = f'</v1/log/proof/{entry.seq}>; rel="proof"'
         lines = [(b"link", described.encode()), (b"spot-seq", b"%d" % entry.seq)]
-        if entry.type != "fixing":
-            return [*lines, (b"link", proof.encode())]
-        day = day_path(entry)
-        links = [f'<{day}>; rel="latest-version"']
-        if entry.revision:
-            links.append(f'<{day}/r{entry.revision - 1}.json>; rel="predecessor-version"')
-        lines += [(b"link", text.encode()) for text in [*links, proof]]
+        links = [proof]
+        if entry.type == "fixing":
+            day = day_path(entry)
+            links.insert(0, f'<{day}>; rel="latest-version"')
+            if entry.revision:
+                links.insert(1, f'<{day}/r{entry.revision - 1}.json>; rel="predecessor-version"')
+        elif (place := place_of(entry.record())) is not None:
+            # Its own address, whose bytes never change: the file in the drop.
+            where = f"/drop/{place.folder}/{place.stem}.json"
+            lines.append((b"content-location", where.encode()))
+        lines += [(b"link", text.encode()) for text in links]
         signature = self.signature(entry)
         if signature is not None:
             keyid, raw = signature
@@ -144,10 +149,15 @@ class Feed:
         return lines
 
     def signature(self, entry: Entry) -> tuple[str, bytes] | None:
-        """Return key id and signature of a fixing, ``None`` when the tree has none."""
+        """Return key id and signature of a record, ``None`` when the tree has none."""
         if entry.signature is None:
             keys = self.store.keys.at("fixing", entry.seq)
-            path = self.store.site / (day_path(entry)[1:] + f"/r{entry.revision}.json.sig")
+            if entry.type == "fixing":
+                path = self.store.site / (day_path(entry)[1:] + f"/r{entry.revision}.json.sig")
+            elif (place := place_of(entry.record())) is not None:
+                path = self.store.drop / place.folder / f"{place.stem}.json.sig"
+            else:
+                return None
             raw = path.read_bytes() if path.is_file() else b""
             made = [key.id for key in keys if key.verify(entry.body, raw)]
             if not made:

@@ -278,7 +278,8 @@ class Hub:
             await asyncio.gather(one.pump, gone, return_exceptions=True)
 
     async def _pump(self, send: Send, one: Subscriber) -> None:
-        opening = f"retry: {RETRY_MILLISECONDS}\n\n".encode() + self.heartbeat()
+        # One block with the heartbeat: alone, some clients hand it on as an empty event.
+        opening = f"retry: {RETRY_MILLISECONDS}\n".encode() + self.heartbeat()
         one.beats = self._beats
         await send({"type": "http.response.body", "body": opening, "more_body": True})
         while not self._is_stopping:
