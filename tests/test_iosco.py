@@ -72,5 +72,7 @@ def test_each_named_field_flag_or_record_is_one_of_the_code(name: str) -> None:
 def test_each_clause_referred_to_exists() -> None:
     rulebook = (ROOT / "methodology" / "README.md").read_text("utf-8")
     clauses = set(re.findall(r"^#{2,3} (\d+(?:\.\d+)?) ", rulebook, re.MULTILINE))
-    for match in re.findall(r"rulebook ((?:\d+(?:\.\d+)?(?:, )?)+)", PAGE):
+    cited = re.findall(r"rulebook ((?:\d+(?:\.\d+)?(?:, )?)+)", PAGE)
+    assert cited
+    for match in cited:
         assert set(re.findall(r"\d+(?:\.\d+)?", match)) <= clauses

@@ -305,7 +305,9 @@ def test_a_run_publishes_every_record_of_its_log(small_ledger: Settings) -> None
 
 def test_csv_and_xml_of_every_fixing_of_a_run_are_its_json(small_ledger: Settings) -> None:
     """Read by the standard library. ``grade_components`` and the like come back as objects."""
-    for path in small_ledger.drop.glob("v1/2*/**/fixing_*.json"):
+    paths = list(small_ledger.drop.glob("v1/2*/**/fixing_*.json"))
+    assert paths
+    for path in paths:
         record = json.loads(path.read_bytes())
         (row,) = csv.DictReader(io.StringIO(path.with_suffix(".csv").read_text("utf-8")))
         root = ET.fromstring(path.with_suffix(".xml").read_bytes())

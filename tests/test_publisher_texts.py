@@ -167,7 +167,9 @@ def test_a_file_holds_snapshot_and_change_for_both_versions() -> None:
 def test_a_change_says_what_it_does_and_where_in_the_log(
     record: dict[str, Any], action: str
 ) -> None:
-    for message in (one for one in parsed(record) if (35, "X") in one):
+    messages = [one for one in parsed(record) if (35, "X") in one]
+    assert messages
+    for message in messages:
         assert [value for tag, value in message if tag == 279] == [action, action]
         assert [value for tag, value in message if tag == 83] == [str(record["seq"])] * 2
 

@@ -96,7 +96,9 @@ def test_every_fixing_was_committed_to_before_any_fixing_of_its_run(logged):
 
 def test_input_digest_is_the_tree_root_over_the_stored_input_lines(logged, small_ledger):
     batches = Batches(small_ledger.ledger)
-    for one in of_type(logged, "fixing"):
+    fixings = of_type(logged, "fixing")
+    assert fixings
+    for one in fixings:
         lines = batches.get("inputs", one["input_uri"].split("/")[-1][:64]).splitlines()
         root = merkle.root([merkle.leaf_hash(line) for line in lines])
         assert one["input_digest"] == "sha256:" + root.hex()

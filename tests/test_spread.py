@@ -170,7 +170,9 @@ def test_a_bad_line_is_refused(body: str, told: str) -> None:
 
 def test_the_packaged_table_names_models_of_the_register_and_is_reviewed_half_yearly() -> None:
     models = {m.id for m in register.load_models()}
-    for one in spread.load_heat_rates():
+    rates = spread.load_heat_rates()
+    assert rates
+    for one in rates:
         assert set(one.models) <= models
         assert 0 < (one.review_due - one.reviewed).days <= 184
         assert one.stated < one.effective_from

@@ -342,6 +342,7 @@ def test_comments_of_money_weights_and_times_name_their_unit(
         "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
         "WHERE NOT internal"
     ).fetchall()
+    assert set(units) <= {dtype for _, _, dtype, _ in found}
     for table, column, dtype, comment in found:
         wanted = units.get(dtype, ("",))
         assert any(word in comment for word in wanted), (table, column, dtype, comment)
