@@ -5,7 +5,6 @@ Figures as published in summer 2026; those of the priority tab stand for a refus
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,26 +12,11 @@ from collectors.base import Capture
 from collectors.tokens.minimax import SOURCE, parse
 from methodology import schemas
 from methodology.errors import ParseError
+from tests.price_pages import Page
 
-BODY = (Path(__file__).parent / "payloads" / SOURCE.id / "2026-08-22.md").read_text("utf-8")
-THEN = datetime(2026, 8, 22, 12, 0, tzinfo=UTC)
-
-
-def capture(text: str, at: datetime = THEN) -> Capture:
-    return Capture(SOURCE.id, SOURCE.url, text.encode(), at)
-
-
-def changed(old: str, new: str) -> str:
-    assert old in BODY
-    return BODY.replace(old, new)
-
-
-def prices(text: str, at: datetime = THEN) -> list[tuple[str, str, str]]:
-    return parse(capture(text, at)).quotes.select("listing_id", "meter", "price_text").rows()
-
-
-def reasons(text: str, at: datetime = THEN) -> list[tuple[str, str]]:
-    return parse(capture(text, at)).rejections.select("listing_id", "reason").rows()
+PAGE = Page(SOURCE, parse, "2026-08-22.md", datetime(2026, 8, 22, 12, 0, tzinfo=UTC))
+BODY, THEN = PAGE.body, PAGE.then
+capture, changed, prices, reasons = PAGE.capture, PAGE.changed, PAGE.prices, PAGE.reasons
 
 
 def test_the_page_gives_its_list_prices_in_yuan_of_the_seller_itself() -> None:
