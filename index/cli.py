@@ -15,6 +15,7 @@ import typer
 
 from index import (
     backtesting,
+    calendars_cli,
     conformance,
     explaining,
     export_cli,
@@ -291,6 +292,7 @@ def rebuild(out: OutOption = None, as_json: JsonOption = False) -> None:
 
 app.command()(explaining.explain)
 app.command()(settle.settle)
+app.command()(calendars_cli.calendars)
 app.command()(export_cli.export)
 app.command()(backtesting.backtest)
 app.command()(conformance.conformance)

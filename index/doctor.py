@@ -19,7 +19,8 @@ from rich.text import Text
 
 from collectors import panel
 from collectors.archive import Archive
-from index import doctor_published, guarding, intake, schedule
+from index import doctor_calendars, doctor_published, guarding, intake, schedule
+from index.app import told_of
 from index.collecting import live_sources
 from index.config import Settings
 from index.ledger.check import check_files
@@ -75,6 +76,7 @@ def examine(settings: Settings, at: datetime) -> list[Check]:
         lambda: _guards(settings),
         lambda: _unmapped(settings),
         lambda: _schedule(at),
+        lambda: (Check(*one) for one in doctor_calendars.lists(settings, at)),
     ]
     for step in steps:
         try:
@@ -82,7 +84,8 @@ def examine(settings: Settings, at: datetime) -> list[Check]:
         except SpotfixError as error:
             found.append(Check("log", "bad", str(error), "restore the files from a backup"))
         except OSError as error:
-            found.append(Check("files", "bad", str(error), "check the disk and permissions"))
+            said, _, step = told_of(error).rpartition("; ")
+            found.append(Check("files", "bad", said, step))
     return list(dict.fromkeys(found))
 
 
