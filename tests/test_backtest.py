@@ -149,6 +149,7 @@ def test_a_value_is_outside_a_level_by_the_way_to_its_nearer_end(value: str, dis
 
 
 def test_the_pass_without_screens_decides_nothing(both: tuple[Any, bytes, Any, bytes]) -> None:
+    assert both[2].rates
     for series in both[2].rates.values():
         assert not (series.status == det.HELD).any()
         assert not np.isin(series.reason, anomalies.SCREENED).any()

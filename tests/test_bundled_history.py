@@ -351,10 +351,15 @@ def test_the_gap_of_the_token_history_is_never_carried_over(back_cast: pl.DataFr
 
 def test_token_rates_do_not_reach_the_day_of_deepseeks_tariff(made: Determined) -> None:
     # so the composites are the only published values that could feel it, see the real moves
-    for index_id, last in made.until.items():
-        if index_id.startswith(("TKR-", "TEX-")) and not index_id.endswith("-BAT"):
-            assert last is not None, index_id
-            assert last < date(2026, 8, 17), index_id
+    lasts = {
+        index_id: last
+        for index_id, last in made.until.items()
+        if index_id.startswith(("TKR-", "TEX-")) and not index_id.endswith("-BAT")
+    }
+    assert {index_id[:4] for index_id in lasts} == {"TKR-", "TEX-"}
+    for index_id, last in lasts.items():
+        assert last is not None, index_id
+        assert last < date(2026, 8, 17), index_id
 
 
 def test_glm_5_holds_no_listing_of_glm_5_turbo(made: Determined) -> None:
