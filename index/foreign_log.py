@@ -52,14 +52,17 @@ class ForeignLog:
         key = level, index
         return self._names.get(key) or Tile(level, index, self._width(level, index)).path
 
-    def entries(self) -> list[bytes]:
-        """Return every entry, oldest first, as the bundles have them: check the root over them.
+    def entries(self, start: int = 0) -> list[bytes]:
+        """Return the entries from ``start`` on, as the bundles have them: check the root over them.
 
         Raises:
             VerificationError: a bundle is missing, torn, or has too few entries; it is named.
         """
         found: list[bytes] = []
+        first = start // WIDTH
         for tile in tiles_of(self.size, ENTRIES):
+            if tile.index < first:
+                continue
             name, body = self._body(ENTRIES, tile.index)
             try:
                 part = decode_bundle(body)
@@ -71,7 +74,7 @@ class ForeignLog:
                     f"{self.size} has {tile.width}; first wrong is seq {tile.index * WIDTH}"
                 )
             found += part[: tile.width]
-        return found
+        return found[start - first * WIDTH :]
 
     def root_of(self, low: int, high: int) -> bytes:
         """Return the root over entries ``low`` to ``high``, from tiles; ``low`` as RFC 6962 splits.

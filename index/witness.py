@@ -23,10 +23,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from index import witness_keys
 from index.foreign_log import Break, ForeignLog, broken, check_growth
 from index.ledger import merkle
 from index.ledger.files import replace_durably, write_durably
-from index.ledger.tiles import Head
+from index.ledger.tiles import Head, parse_checkpoint
 from index.publication.keys import PublicKey, Signer
 from index.publication.notes import Note, cosign, parse_note, verify_checkpoint
 from index.shelves import Shelf
@@ -104,11 +105,23 @@ class Witness:
         Args:
             state: where heads are kept, one file a log.
             signers: the witness's keys; each one adds a line.
-            logs: the keys a log signs with, by its origin.
+            logs: the keys a log signs with, by its origin. Where others were proved from these
+                since (:meth:`adopt`), those count.
             now: the time that a cosignature states.
         """
-        self.state, self.signers, self.logs, self.now = state, list(signers), dict(logs), now
+        self.state, self.signers, self.now = state, list(signers), now
+        self._given = {origin: [witness_keys.spelled(k) for k in ks] for origin, ks in logs.items()}
+        self.logs = {
+            origin: witness_keys.kept(self._path(origin, "keys.json"), keys)
+            for origin, keys in logs.items()
+        }
         self._one = threading.Lock()
+
+    def adopt(self, origin: str, keys: Sequence[PublicKey]) -> None:
+        """Take other keys of a log from now on, once they were proved; on the disk first."""
+        with self._one:
+            witness_keys.keep(self._path(origin, "keys.json"), self._given[origin], keys)
+            self.logs = {**self.logs, origin: tuple(keys)}
 
     def head(self, origin: str) -> Head:
         """Return the head cosigned last, size 0 before the first.
@@ -209,7 +222,8 @@ class Watch:
     def look(self) -> bytes:
         """Fetch the checkpoint, prove that it continues the last one, return it cosigned.
 
-        Only the tiles that the proof needs are fetched.
+        Only the tiles that the proof needs and the new entries are fetched: a record of a key may
+        be among these. Where the keys changed, all of the log is read once.
 
         Raises:
             Unreachable: the log did not answer.
@@ -221,16 +235,17 @@ class Watch:
         where = self.log.where("checkpoint")
         if note is None:
             raise VerificationError(f"{where}: no checkpoint here; name the folder of a log")
-        shown = verify_checkpoint(note, self.witness.logs[self.origin])
-        if shown.origin != self.origin:
-            raise VerificationError(f"{where}: of the log {shown.origin}, not {self.origin}")
-        head, last = Head(shown.size, shown.root), self.witness.head(self.origin)
+        head, last = self._head(note), self.witness.head(self.origin)
         tiles = ForeignLog(self.log, head.size)
+        is_followed = self._check_signed(tiles, note, last)
         try:
             if head.size < last.size:
                 raise broken(Break(self.origin, last, head, "the log is shorter than it was"))
             proof = tiles.consistency_proof(last.size)
             check_growth(self.origin, tiles, head, last)
+            is_grown = 0 < last.size < head.size and not is_followed
+            if is_grown and witness_keys.turns_keys(tiles, last, head):
+                self._follow(tiles, note, last)
         except VerificationError as error:
             if getattr(error, "evidence", None) is not None:
                 kept = self.witness.keep_evidence(self.origin, head, note)
@@ -244,6 +259,37 @@ class Watch:
         if made is None:
             raise LogInconsistent(f"{self.witness.state}: the cosigned checkpoint is gone")
         return made
+
+    def _head(self, note: bytes) -> Head:
+        """Return what a checkpoint of this log says; its signatures are checked later."""
+        where = self.log.where("checkpoint")
+        try:
+            origin, head = parse_checkpoint(parse_note(note).body)
+        except ValueError as error:
+            raise VerificationError(f"{where}: {error}") from error
+        if origin != self.origin:
+            raise VerificationError(f"{where}: of the log {origin}, not {self.origin}")
+        return head
+
+    def _check_signed(self, tiles: ForeignLog, note: bytes, last: Head) -> bool:
+        """Check who signed, before anything else is believed; return whether others were proved."""
+        try:
+            verify_checkpoint(note, self.witness.logs[self.origin])
+            return False
+        except VerificationError as error:
+            try:
+                self._follow(tiles, note, last)
+                return True
+            except VerificationError as why:  # no evidence: the log's keys did not sign this
+                raise VerificationError(f"{error}; no other key is proved: {why}") from why
+
+    def _follow(self, tiles: ForeignLog, note: bytes, last: Head) -> None:
+        """Take the keys that the log's own records prove, if they signed the checkpoint."""
+        held = self.witness.logs[self.origin]
+        keys = witness_keys.follow(tiles, note, last, held)
+        verify_checkpoint(note, keys)
+        if {key.raw for key in keys} != {key.raw for key in held}:
+            self.witness.adopt(self.origin, keys)
 
 
 def make_app(witness: Witness) -> Starlette:
