@@ -137,7 +137,11 @@ def series(
     days: Sequence[date],
     rules: Methodology,
 ) -> DerivedSeries:
-    """Return the index at the month ends among ``days``; a month without a value says why."""
+    """Return the index at the month ends among ``days``; a month without a value says why.
+
+    Raises:
+        DefinitionError: the methodology has no chapter on quality-adjusted prices.
+    """
     if rules.quality_adjusted is None:
         raise DefinitionError(f"{definition.index_id}: methodology {rules.version} has no chapter")
     window = rules.quality_adjusted.window_months

@@ -111,7 +111,11 @@ def read_statements(path: Path) -> list[dict[str, Any]]:
 
 
 def root_signer(ring: Keyring, path: Path) -> Signer:
-    """Return the root's signer, if the file is that of the keyring's root."""
+    """Return the root's signer, if the file is that of the keyring's root.
+
+    Raises:
+        ConfigError: the file holds no private key, or that of another than the root.
+    """
     signer = PemSigner(path, name=ring.root.name, purpose="root")
     if signer.public.raw != ring.root.raw:
         raise ConfigError(f"{path}: is {signer.public.id}; the keyring's root is {ring.root.id}")

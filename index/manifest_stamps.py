@@ -75,7 +75,12 @@ def manifests(published: Published, folder: Path) -> Iterator[Path]:
 
 
 def waiting(shop: Shop) -> list[Manifest]:
-    """Return the manifests without a token beside them, the newest first."""
+    """Return the manifests without a token beside them, the newest first.
+
+    Raises:
+        LogInconsistent: a published manifest does not say how long the log was.
+        OSError: a manifest cannot be read.
+    """
     found = []
     for path in manifests(shop.published, shop.settings.drop):
         if path.with_name(path.name + timestamps.SUFFIX).exists():

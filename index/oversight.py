@@ -212,6 +212,10 @@ def link_factor(
     """Return the ratio of two indices' values on their last common day, and that day.
 
     Finals count, each day's highest revision. ``before``: only records before that place.
+
+    Raises:
+        UsageError: the two are one index.
+        CoverageError: on no day have both a final with a value above zero.
     """
     if successor is None:
         return None, None

@@ -199,6 +199,9 @@ def fixing(
     """Return one revision of a fixing, its artefacts stored; its place in the log comes last.
 
     ``at`` is the moment of a live run, ``None`` of a bundled one.
+
+    Raises:
+        LogInconsistent: no commitment to these inputs stands in the log.
     """
     chosen = draft.selection
     cited = {

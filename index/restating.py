@@ -23,6 +23,10 @@ def carry_out(made: Plan, signatures: Sequence[Signature], shop: Shop) -> list[R
         made: planned and decided.
         signatures: two officers', accepted over :meth:`Plan.statement`.
         shop: the ledger, open for writing under the lock.
+
+    Raises:
+        ConfigError: the clock is before the final's publication, or the rules changed since.
+        VerificationError: a record does not keep its schema; nothing was appended.
     """
     if clock.iso(made.at) < made.base["published_at"]:
         raise ConfigError(

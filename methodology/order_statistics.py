@@ -146,6 +146,9 @@ def trim_counts(contributors: int, parts: int = 4) -> tuple[int, int, int]:
     ``1/parts`` of the heads per tail, to the nearest head, a half downwards: 18 of a panel lose
     4 and 4, 15 lose 4 and 4, 14 lose 3 and 3. History only: our trim goes by weight, in
     proportion (rulebook 7.2).
+
+    Raises:
+        ValueError: nobody contributes.
     """
     if contributors < 1:
         raise ValueError(f"a panel has at least one contributor, got {contributors}")

@@ -89,7 +89,11 @@ def jump_ratio(p: Plan, rules: Methodology) -> tuple[int, int]:
 
 
 def parents_of(plans: Sequence[Plan]) -> npt.NDArray[np.intp] | None:
-    """Return the place of each index's parent, -1 for none; ``None`` when no index has one."""
+    """Return the place of each index's parent, -1 for none; ``None`` when no index has one.
+
+    Raises:
+        DefinitionError: a parent is not among the plans.
+    """
     place = {p.index_id: n for n, p in enumerate(plans)}
     found = []
     for p in plans:

@@ -190,7 +190,12 @@ def empty(model: type[pa.DataFrameModel]) -> pl.DataFrame:
 
 
 def frame(model: type[pa.DataFrameModel], rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Return rows as a frame of the model; missing keys become null, unknown keys are an error."""
+    """Return rows as a frame of the model; missing keys become null, unknown keys are an error.
+
+    Raises:
+        ValueError: a key that is no column of the model.
+        TypeError: a value that is not of its column's type.
+    """
     schema = schema_of(model)
     unknown = {key for row in rows for key in row} - set(schema)
     if unknown:

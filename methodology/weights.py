@@ -24,7 +24,11 @@ ROOT_SCALE = 10**12
 
 
 def root_volume(volume: int) -> int:
-    """Return the integer square root of a proxy volume, in millionths (rulebook 5.2)."""
+    """Return the integer square root of a proxy volume, in millionths (rulebook 5.2).
+
+    Raises:
+        ValueError: the volume is below zero.
+    """
     if volume < 0:
         raise ValueError(f"a volume is never negative, got {volume}")
     return isqrt(volume * ROOT_SCALE)

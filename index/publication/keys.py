@@ -286,7 +286,12 @@ def is_demo(key: PublicKey) -> bool:
 
 
 def private_from_seed(algorithm: str, seed: bytes) -> PrivateKey:
-    """Return the private key of a 32-byte seed (RFC 8032, 5.1.5; FIPS 204, algorithm 1)."""
+    """Return the private key of a 32-byte seed (RFC 8032, 5.1.5; FIPS 204, algorithm 1).
+
+    Raises:
+        ConfigError: the algorithm is none that keys have.
+        ValueError: the seed has another length than 32 bytes.
+    """
     if algorithm == ED25519:
         return Ed25519PrivateKey.from_private_bytes(seed)
     if algorithm == ML_DSA_44:

@@ -29,6 +29,9 @@ def cell(value: object) -> str:
     Null is an empty cell, as is a list without entries; no text field of a record is ever empty.
     Numbers and money are as in the JSON: dot decimal, no thousands mark. True and false are in
     words. A list of texts is joined by semicolons; a list or object of anything else is JSON.
+
+    Raises:
+        ValueError: a value of a kind that no record holds, such as a float.
     """
     if value is None:
         return ""
