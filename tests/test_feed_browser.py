@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from index.feed import cors, openapi, retirement
-from index.feed.gate import Rules
+from index.feed.gate import Gate, Rules
 from index.feed.quota import Quota
 from index.feed.retirement import Retirement
 from tests.test_feed_access import answered
@@ -110,3 +112,27 @@ def test_the_contract_calls_deprecated_what_will_end_and_nothing_else() -> None:
     for path, item in openapi.document()["paths"].items():
         is_told = any(one.covers(path) for one in retirement.RETIRING)
         assert item["get"].get("deprecated", False) is is_told, path
+
+
+def test_the_links_of_a_resource_stay_beside_those_of_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retirement, "RETIRING", (END,))
+    own, sent = (b"link", b'</v1/log/proof/7>; rel="proof"'), list[Message]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [own]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/v1/status", "query_string": b"", "headers": [],
+    }  # fmt: skip
+    asyncio.run(Gate(app, Rules())(scope, receive, send))
+    links = [line for line in sent[0]["headers"] if line[0] == b"link"]
+    assert links == [own, *END.lines[2:]]
