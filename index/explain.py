@@ -19,6 +19,7 @@ from index.explain_step import Step
 from index.reading import Ledger, acts_on, definitions_by_id, family_of, nano
 from index.trail import Trail
 from methodology.definition import Definition, Methodology, RateDefinition, load_methodology
+from methodology.tariffs import spelled
 
 Row = dict[str, Any]
 
@@ -167,6 +168,7 @@ def _panel(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 def _source(trail: Trail, name: str, observation: Mapping[str, Any]) -> Row:
     words = trail.words_of(observation)
+    start, end = observation["window_start_min"], observation["window_end_min"]
     return {
         "observation_id": name,
         "source": observation["source"],
@@ -178,6 +180,7 @@ def _source(trail: Trail, name: str, observation: Mapping[str, Any]) -> Row:
         "licence_id": observation["licence_id"],
         "price": nano(observation["price_nano"]),
         "unit": observation["unit"],
+        "hours": None if start is None or end is None else spelled(start, end),
         **words,
     }
 

@@ -116,4 +116,5 @@ def _sources(screen: Screen, told: Row, every: bool) -> None:
 def _words(row: Row) -> Text:
     if row["missing"] is not None:
         return Text(row["missing"], WARN)
-    return Text(f"{row['price_text']} {row['currency']} {row['quoted_unit']}")
+    words = f"{row['price_text']} {row['currency']} {row['quoted_unit']}"
+    return Text(words if row["hours"] is None else f"{words}, {row['hours']}")

@@ -6,16 +6,19 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import polars as pl
 import pytest
 import zstandard
 from typer.testing import CliRunner
 
-from index import clauses, config, explain, reading, trail
+from index import clauses, config, explain, reading, show_explain, trail
 from index.cli import app
 from index.config import Settings
 from index.explain_composite import composite_steps
+from methodology import schemas
 from methodology.definition import load_methodology
 from tests.test_golden import unpack
 
@@ -223,3 +226,21 @@ def test_of_two_lines_alike_the_one_that_was_observed_is_shown(small_ledger: Set
     ).with_columns(pl.lit("99").alias("price_text"))
     assert way._matching(pl.concat([twin, quotes]), wanted) == mine
     assert way._matching(twin, wanted) is None
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        ((None, None), "0.3 USD per_mtok"),
+        ((1500, 1680), "0.3 USD per_mtok, Monday 01:00 to Monday 04:00 UTC"),
+    ],
+    ids=["around the clock", "peak hours of a Monday"],
+)
+def test_a_price_of_some_hours_is_told_with_them(
+    window: tuple[int | None, int | None], words: str
+) -> None:
+    said = {"price_text": "0.3", "currency": "USD", "quoted_unit": "per_mtok", "missing": None}
+    row = dict.fromkeys(schemas.schema_of(schemas.Observation), "x") | {"price_nano": 3 * 10**8}
+    row |= dict(zip(("window_start_min", "window_end_min"), window, strict=True))
+    way = cast(trail.Trail, SimpleNamespace(words_of=lambda one: said))
+    assert show_explain._words(explain._source(way, "x" * 64, row)).plain == words
