@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from collectors import panel
-from index import doctor
+from index import doctor, manifest_stamps
 from index.collecting import live_sources
 from index.config import Settings
 from index.ledger.log import Log
@@ -78,6 +78,9 @@ def _log(registry: CollectorRegistry, ledger: Ledger) -> None:
     )
     for labels, count in counts.items():
         incidents.labels(*labels).set(count)
+    every, stamped, _ = manifest_stamps.summary(ledger.settings, ledger.published)
+    _gauge(registry, "manifests", "Manifests in the drop").set(every)
+    _gauge(registry, "manifests_stamped", "Manifests with a time stamp").set(stamped)
     refused = _gauge(
         registry, "rows_refused", "Rows the newest intake refused", ("source", "reason")
     )

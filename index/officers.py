@@ -29,7 +29,7 @@ KIND: Final = "statement"
 """Kind of the artefact that holds what was signed."""
 
 PURPOSE: Final = "officer"
-OUTSIDE: Final = frozenset(("seq", "at", "signatures", "statement"))
+OUTSIDE: Final = frozenset(("seq", "at", "published_at", "signatures", "statement"))
 """Fields of a record that its statement does not hold: they come after the signature."""
 
 Row = dict[str, Any]

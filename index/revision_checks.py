@@ -24,8 +24,11 @@ from methodology.errors import VerificationError
 
 Row = Mapping[str, Any]
 
-SIGNERS = {"restatement": 2, "erratum": 2, "cessation": 2, "complaint": 1}
-"""How many officers sign a record of each type; a complaint's answer, not its intake."""
+SIGNERS = {"restatement": 2, "erratum": 2, "cessation": 2, "complaint": 1, "settlement": 2}
+"""How many officers sign a record of each type.
+
+Of a complaint it is the answer, not the intake; of a settlement the correction, not the first.
+"""
 
 
 def check_revisions(shop: Shop, bodies: Sequence[bytes], problems: list[str]) -> None:
@@ -42,6 +45,7 @@ def check_revisions(shop: Shop, bodies: Sequence[bytes], problems: list[str]) ->
         *published.errata,
         *published.cessations,
         *(one for one in published.complaints if one["state"] == "ANSWERED"),
+        *(one for one in published.settlements if one["revision"]),
     ]
     if signed:
         try:

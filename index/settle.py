@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from index.app import JsonOption, OutOption, day_of, screen_of, settings_of
+from index.revise_cli import CosignOption, KeyOption, SignatureOption, StatementOption
 from methodology.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,10 +62,28 @@ def settle(
         str | None, typer.Option("--tick", metavar="STEP", help="With --values: another tick.")
     ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Name the templates.")] = False,
+    is_correction: Annotated[
+        bool, typer.Option("--correct", help="Make a published price again (rulebook 17.7).")
+    ] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="TEXT", help="With --correct: what was wrong; public."),
+    ] = None,
+    key: KeyOption = None,
+    cosign: CosignOption = None,
+    signature: SignatureOption = None,
+    statement: StatementOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --correct: show it, change nothing.")
+    ] = False,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Settle a contract: the price of a month, day by day.
+
+    With --correct a price that the program got wrong is made again from the same fixings, until
+    18:00 of the day on which it was due; two officers sign. No price can be given. Exit code 0
+    corrected, 13 the time for corrections is over, 14 nothing changes.
 
     \b
     Example:
@@ -73,6 +92,10 @@ def settle(
       spotfix settle TKX-CN-LAST-3 --month 2026-10 --back-cast
       spotfix settle H100-WEEK-ABOVE --week 2026-W34 --strike 3.20
       spotfix settle H100-MEAN-CALENDAR --month 2026-05 --values daily.csv
+      spotfix settle H100-MEAN-CALENDAR --month 2026-11 --correct --dry-run \\
+          --reason "rounded at the wrong tick"
+      spotfix settle H100-MEAN-CALENDAR --month 2026-11 --correct \\
+          --reason "rounded at the wrong tick" --key a.pem --cosign b.pem
     """
     from index import daily_values, settling
     from methodology.contracts import load_contracts
@@ -89,6 +112,18 @@ def settle(
     if values is not None and (use_back_cast or index_id):
         raise UsageError("--values stands alone: without --back-cast and --index")
     when = _when(chosen, month, week, day, strike)
+    signing = (reason, key, cosign, signature, statement, dry_run or None)
+    if is_correction:
+        if reason is None or values or use_back_cast or index_id or as_of:
+            raise UsageError("--correct needs --month and --reason; no value can be given")
+        from index import settle_correct
+
+        wish = settle_correct.Wish(reason, (key, cosign), signature or (), statement, dry_run)
+        found = settle_correct.correct(settings_of(out=out), chosen, when, wish)
+        screen.json(found) if as_json else settle_correct.show(screen, found, statement)
+        raise typer.Exit(found["exit_code"])
+    if any(one is not None for one in signing):
+        raise UsageError("--reason, --dry-run and what is signed go with --correct")
     step = _tick(tick)
     if values is not None:
         series = daily_values.from_file(values, chosen, day_of(as_of, "--as-of"))

@@ -8,14 +8,15 @@ answers them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from index import calendar_records, daily_values, moments, settling
 from index.ledger.batches import Batches
+from index.ledger.canonical import canonical, digest
 from index.publication import record
 from index.published import Published
 from index.reading import definitions_by_id
@@ -32,6 +33,11 @@ FIELDS = (
     "settlement_eligible", "contract_value",
 )  # fmt: skip
 """Fields that a settlement takes over from :func:`index.settling.price`."""
+
+
+_PLACED: Final = frozenset(
+    ("type", "schema", "seq", "log_origin", "administrator_id", "revision", "supersedes")
+)
 
 
 def due(shop: Shop, at: datetime) -> list[Make]:
@@ -77,6 +83,20 @@ def due_at(contract: Contract, month: date, lists: Lists | None = None) -> datet
     on = contracts.due_on(contract, days[-1], lists)
     plan = contract.publication
     local = datetime.combine(on, plan.time, tzinfo=ZoneInfo(plan.zone))
+    return local.astimezone(UTC).replace(tzinfo=None)
+
+
+def corrected_until(contract: Contract, month: date, lists: Lists | None = None) -> datetime:
+    """Return the moment up to which a price may be corrected, itself included (naive UTC).
+
+    It lies on the day on which the price was due, also if the price came later.
+
+    Raises:
+        CalendarEnd: the list of the exchange ends before that day.
+    """
+    days, _ = contracts.pricing_days(contract, month, lists=lists)
+    on, plan = contracts.due_on(contract, days[-1], lists), contract.publication
+    local = datetime.combine(on, plan.corrections_until, tzinfo=ZoneInfo(plan.zone))
     return local.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -142,13 +162,12 @@ def check(published: Published, batches: Batches | None = None) -> Iterator[str]
     holds the log's own copies of them.
     """
     known = contracts.load_contracts()
-    seen: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    replaced = _replaced(published)
     for one in published.settlements:
         where = f"record {one['seq']} (settlement/1.0): {one['rule_id']} {one['period']}"
-        key = one["rule_id"], one["period"]
-        if key in seen:
-            yield f"{where} was published before"
-        seen.add(key)
+        mine = seen.setdefault((one["rule_id"], one["period"]), [])
+        mine.append(one)
         contract = known.get(one["rule_id"])
         if contract is None or f"sha256:{contract.digest}" != one["rule_digest"]:
             yield (
@@ -158,19 +177,75 @@ def check(published: Published, batches: Batches | None = None) -> Iterator[str]
             continue
         month = date.fromisoformat(one["period"] + "-01")
         at = datetime.fromisoformat(one["published_at"]).replace(tzinfo=None)
+        before = mine[0]["seq"]
         try:
-            lists = calendar_records.in_force(published, batches, one["seq"])
-            due = due_at(contract, month, lists)
-            again = content(published, contract, month, at, one["seq"], batches)
+            lists = calendar_records.in_force(published, batches, before)
+            due, until = (f(contract, month, lists) for f in (due_at, corrected_until))
+            again = content(published, contract, month, at, before, batches)
         except (SpotfixError, ValueError) as error:
             yield f"{where}: {error}"
             continue
         if at < due:
             yield f"{where}: published_at {one['published_at']} is before {clock.iso(due)}"
-        for name, value in again.items():
-            if one[name] != value:
-                yield f"{where}: {name} was published as {one[name]!r} and recomputes to {value!r}"
-                break
+        for told in _misplaced(one, mine[-2] if mine[1:] else None, until, again):
+            yield f"{where} {told}"
+        # One that was corrected was wrong: what replaced it is held against the fixings.
+        for name in [] if one["seq"] in replaced else differences(one, again):
+            yield (
+                f"{where}: {name} was published as {one[name]!r} and recomputes to {again[name]!r}"
+            )
+            break
+
+
+def differences(one: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+    """Return the fields in which a record differs from what its fixings give; its time aside."""
+    return [
+        name
+        for name, value in made.items()
+        if name not in _PLACED and name != "published_at" and one[name] != value
+    ]
+
+
+def _misplaced(
+    one: Mapping[str, Any], prior: Mapping[str, Any] | None, last: datetime, made: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what is wrong with the place of a settlement record among those of its month.
+
+    Args:
+        one: the record.
+        prior: the record of the same contract and month right before it; ``None``: it is the first.
+        last: :func:`corrected_until`.
+        made: what its fixings give.
+
+    That two officers signed a correction is looked at with all signatures.
+    """
+    if prior is None:
+        if one["revision"] or one["supersedes"] is not None:
+            yield f"is revision {one['revision']} of a price that was not published before"
+        return
+    if not one["revision"]:
+        yield "was published before"
+        return
+    if one["revision"] != prior["revision"] + 1:
+        yield f"is revision {one['revision']} after revision {prior['revision']}"
+    if one["supersedes"] != digest(canonical(prior)):
+        yield f"supersedes {one['supersedes']}, which is not record {prior['seq']}"
+    at = one["published_at"]
+    if at < prior["published_at"] or at > clock.iso(last):
+        yield f"was corrected at {at}, after {clock.iso(last)} or before what it corrects"
+    if not differences(prior, made):
+        yield f"corrects record {prior['seq']}, which was right"
+
+
+def _replaced(published: Published) -> set[int]:
+    """Return the places of the settlement records that a later one of their month supersedes."""
+    mine = {digest(canonical(one)): one for one in published.settlements}
+    found = set()
+    for one in published.settlements:
+        old = mine.get(one["supersedes"] or "")
+        if old is not None and all(old[k] == one[k] for k in ("rule_id", "period", "index_id")):
+            found.add(old["seq"])
+    return found
 
 
 def _months(contract: Contract, published: Published, at: datetime, lists: Lists) -> Iterator[date]:

@@ -165,7 +165,7 @@ def _check_restated(where: str, seen: Seen, seq: int, found: Findings) -> None:
 
 
 def check_officers(seen: Seen, batches: Shelf, found: Findings, chosen: Iterable[int]) -> None:
-    """Check that enough officers signed restatements, errata, cessations and answers (24.1).
+    """Check who signed restatements, errata, cessations, answers, corrected prices (24.1).
 
     Args:
         seen: the log.
@@ -184,7 +184,8 @@ def check_officers(seen: Seen, batches: Shelf, found: Findings, chosen: Iterable
     for seq in sorted(acts):
         record = seen.records[seq]
         need = SIGNERS.get(record["type"], 0)
-        if not need or record.get("state", "ANSWERED") != "ANSWERED":
+        is_first = record["type"] == "settlement" and not record["revision"]
+        if not need or is_first or record.get("state", "ANSWERED") != "ANSWERED":
             continue
         told = record["statement"]["sha256"]
         name = f"{officers.KIND}/{told.removeprefix('sha256:')}.jsonl"

@@ -439,19 +439,19 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         return shown(Fraction(ends[2], ((end - first).days + last) * 10**12), r["decimals"])
     def check_settlement(self, r: Any) -> None:  # The mean of the days that count, to the tick (17.3).
         by(r["inputs"], "date", "seq")
-        for day in r["inputs"]:
-            if day["seq"] is not None:
-                self.same("digest of " + day["date"], day["digest"], "sha256:" + sha(self.leaves[day["seq"]]))
-                one = self.records[day["seq"]]
-                self.same("value of " + day["date"], day["value"], one["value"])
-                self.same("fixing of " + day["date"], ["fixing", r["index_id"], day["date"]], [one[k] for k in ("type", "index_id", "ref_date")])
-                later = [s for s, x in self.records.items() if s < r["seq"] and x.get("supersedes") == day["digest"]]
-                self.same("revisions after that of %s, before this" % day["date"], later, [])
+        mine = [s for s, x in self.records.items() if x["type"] == "settlement" and all(x[k] == r[k] for k in ("rule_id", "period"))] or [r["seq"]]
+        self.same("what it supersedes (17.7)", r.get("supersedes"), [None, *("sha256:" + sha(self.leaves[s]) for s in mine[:-1])][mine.index(r["seq"])])
+        if r["seq"] != mine[-1]: return  # it was wrong: the one that corrects it is made again
+        for day, one in ((x, self.records[x["seq"]]) for x in r["inputs"] if x["seq"] is not None):
+            self.same("digest of " + day["date"], day["digest"], "sha256:" + sha(self.leaves[day["seq"]]))
+            self.same("value of " + day["date"], day["value"], one["value"])
+            self.same("fixing of " + day["date"], ["fixing", r["index_id"], day["date"]], [one[k] for k in ("type", "index_id", "ref_date")])
+            later = [s for s, x in self.records.items() if s < mine[0] and x.get("supersedes") == day["digest"]]
+            self.same("revisions after that of %s, before this" % day["date"], later, [])
         values = [exact(day["value"]) for day in r["inputs"] if day["state"] == "COUNTED"]
         self.same("count, sum", (r["count"], exact(r["sum"])), (len(values), sum(values)))
         if r["value"] is not None:
-            ticks = Fraction(shown(Fraction(sum(values), len(values)) / exact(r["tick"]), 0))
-            self.same("value", exact(r["value"]), ticks * exact(r["tick"]))
+            self.same("value", exact(r["value"]), Fraction(shown(Fraction(sum(values), len(values)) / exact(r["tick"]), 0)) * exact(r["tick"]))
 def files_of(place: str) -> dict[str, bytes]:  # Return the files of a folder or a .tar by name.
     if not os.path.isdir(place):
         with tarfile.open(place, "r:") as tar:

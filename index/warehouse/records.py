@@ -92,7 +92,7 @@ COMMENTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         },
     ),
     "settlement": (
-        "Settlement prices of contracts, one row for each contract and period.",
+        "Settlement prices of contracts; of two of a period the one with the higher seq holds.",
         {
             "seq": "place in the log, from 0; a number",
             "rule_id": "the contract's rule",
@@ -107,14 +107,14 @@ COMMENTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         },
     ),
     "settlement_input": (
-        "Which published values a settlement price was averaged from.",
+        "The days of a settlement price and the values published for them, counted or not.",
         {
             "seq": "place of the settlement in the log; a number",
             "rule_id": "the contract's rule",
             "period": "delivery month or week",
             "place": "order of the values, from 0; a number",
-            "input_seq": "place in the log of the fixing; a number",
-            "input_digest": "SHA-256 of the fixing's bytes",
+            "input_seq": "place in the log of the fixing; a number; null when the day has none",
+            "input_digest": "SHA-256 of the fixing's bytes; null when the day has none",
             "value": "daily value as published, in currency and unit of the index",
         },
     ),

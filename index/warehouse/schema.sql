@@ -360,8 +360,8 @@ CREATE TABLE settlement_input (
     rule_id VARCHAR NOT NULL,
     period VARCHAR NOT NULL,
     place INTEGER NOT NULL,
-    input_seq BIGINT NOT NULL,
-    input_digest VARCHAR NOT NULL,
+    input_seq BIGINT,
+    input_digest VARCHAR,
     value DECIMAL(28, 9)
 );
 
