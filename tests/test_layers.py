@@ -44,6 +44,7 @@ _SIGNED = {
         "schema",
         "texts",
         "fix",
+        "drop",
     )
 }
 OPEN_DOORS = {"publication": _LOG, "feed": _LOG | _SIGNED}
