@@ -23,7 +23,7 @@ BODIES ?= 1000000
 TAMPERINGS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format campaigns campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-merkle campaign-contract campaign-tamper payload-census bench-methodology bench-collect bench-feed freeze wheel clean help
+.PHONY: run test lint format campaigns campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-merkle campaign-contract campaign-tamper campaign-meaning payload-census bench-methodology bench-collect bench-feed freeze wheel clean help
 
 # Each stamp is written last, so an installation that was interrupted is done again.
 $(VENV)/.created:
@@ -71,7 +71,7 @@ format: $(VENV)/.dev  ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format
 
-campaigns: campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-merkle campaign-contract campaign-tamper  ## every long run
+campaigns: campaign-kill campaign-publication campaign-determinism campaign-baskets campaign-fuzz campaign-guards campaign-merkle campaign-contract campaign-tamper campaign-meaning  ## every long run
 
 campaign-publication: $(VENV)/.dev  ## SIGKILL a publication KILLS times, stop it beside a second publisher ROUNDS times (1000)
 	@$(BIN)/python -m tests.publication_killer --kills $(if $(filter file,$(origin KILLS)),1000,$(KILLS)) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
@@ -99,6 +99,9 @@ campaign-contract: $(VENV)/.dev  ## REQUESTS drawn requests (300) for each opera
 
 campaign-fuzz: $(VENV)/.dev  ## BODIES mutated bodies (1000000) through every parser; SEED repeats them
 	@$(BIN)/python -m tests.fuzzing.campaign --bodies $(BODIES) $(if $(SEED),--seed $(SEED))
+
+campaign-meaning: $(VENV)/.dev  ## bodies whose units, heads, columns, figures or rows mean something else; ARGS=--look lists what is for a person
+	@$(BIN)/python -m tests.meaning.campaign $(ARGS)
 
 payload-census: $(VENV)/.dev  ## every captured body through its parser, counted (SPOTFIX_PAYLOADS)
 	@$(BIN)/python -m tests.payload_census

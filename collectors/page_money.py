@@ -40,7 +40,8 @@ _PRICE = (
     rf"|(?<![\w.,])(?P<b>{_FIGURE})\s*(?P<after>{_any(_AFTER)}))"
 )
 _ONE = re.compile(rf"{_PRICE}(?:\s*(?:/|per\b)\s*(?P<per>.+))?", re.ASCII)
-_SEVERAL = re.compile(rf"{_PRICE}(?![\d.,]*\d)", re.ASCII)
+_SEVERAL = re.compile(rf"{_PRICE}(?![\d.,]*\d|[¹²³⁴⁵⁶⁷⁸⁹⁰^])", re.ASCII)
+"""A figure with a superscript could have an exponent."""
 _SIGN = re.compile(r"[$¥￥€元]|USD|CNY|RMB|EUR|人民币")
 
 _UNITS = {

@@ -53,6 +53,9 @@ HEADS = {
     "输出 元/千tokens": "per_ktok",
     "缓存存储（元/百万 Tokens/小时）": None,
     "单价": None,
+    "输入价格 美元/百万 tokens": None,
+    "输入单价（港元/百万 Tokens）": None,
+    "输出 万元/百万tokens": None,
 }
 
 

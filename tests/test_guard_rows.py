@@ -279,3 +279,16 @@ def test_a_list_price_and_an_interruptible_one_that_change_places_are_refused() 
 def test_prices_that_meet_without_changing_places_stand() -> None:
     made = after({("x", "m"): token("0.4", "1")}, {("x", "m"): token("1", "1")})
     assert made.rejections.is_empty()
+
+
+def test_listings_of_two_tenors_that_exchange_their_prices_are_refused() -> None:
+    # runpod lists one machine twice: secure 2.69 and community 2.39, and then the reverse
+    def both(secure: str, community: str, day: int) -> pl.DataFrame:
+        parts = (("h|secure", secure, "on_demand"), ("h|community", community, "community"))
+        return pl.concat(
+            [body({("runpod", k): {"GPU_H": p}}, day, tenor=tenor) for k, p, tenor in parts]
+        )
+
+    state = look(None, both("2.69", "2.39", 0)).state
+    made = look(state, both("2.39", "2.69", 1), 1)
+    assert codes(made) == {"h|secure": "SWAPPED_MODELS", "h|community": "SWAPPED_MODELS"}

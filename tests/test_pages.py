@@ -320,7 +320,7 @@ def test_prices_with_their_words() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "no price", "was $3 now $2", "$3 A$2", "$3 $1,000"])
+@pytest.mark.parametrize("text", ["", "no price", "was $3 now $2", "$3 A$2", "$3 $1,000", "$3²"])
 def test_a_list_of_prices_that_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(PriceError, match="NOT_A_NUMBER"):
         moneys(text)

@@ -92,10 +92,13 @@ def test_a_value_that_is_no_rate_is_refused(value: object) -> None:
     assert found.rejections["reason"].to_list() == ["NOT_A_RATE"]
 
 
-def test_a_day_given_twice_counts_once() -> None:
-    found = parse(capture(answer(on("2026-09-30", "6.7351"), on("2026-09-30", "6.8"))))
+def test_a_day_given_twice_counts_once_and_with_two_rates_not_at_all() -> None:
+    found = parse(capture(answer(on("2026-09-30", "6.7351"), on("2026-09-30", "6.7351"))))
     assert found.rates["rate_text"].to_list() == ["6.7351"]
     assert found.rejections["reason"].to_list() == ["DUPLICATE_ROW"]
+    found = parse(capture(answer(on("2026-09-30", "6.7351"), on("2026-09-30", "6.8"))))
+    assert found.rates.is_empty()
+    assert found.rejections["reason"].to_list() == ["DUPLICATE_ROW"] * 2
 
 
 def test_a_rate_of_a_day_that_has_not_begun_in_beijing_is_refused() -> None:

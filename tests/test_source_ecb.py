@@ -78,10 +78,13 @@ def test_a_cell_that_is_no_rate_is_refused(cell):
     assert found.rejections["reason"].to_list() == ["NOT_A_RATE"]
 
 
-def test_a_day_given_twice_counts_once():
-    found = ecb.parse(capture(b"Date,USD,\n2026-10-30,1.1,\n2026-10-30,1.2,\n"))
+def test_a_day_given_twice_counts_once_and_with_two_rates_not_at_all():
+    found = ecb.parse(capture(b"Date,USD,\n2026-10-30,1.1,\n2026-10-30,1.1,\n"))
     assert found.rates["rate_text"].to_list() == ["1.1"]
     assert found.rejections["reason"].to_list() == ["DUPLICATE_ROW"]
+    found = ecb.parse(capture(b"Date,USD,\n2026-10-30,1.1,\n2026-10-30,1.2,\n"))
+    assert found.rates.is_empty()
+    assert found.rejections["reason"].to_list() == ["DUPLICATE_ROW"] * 2
 
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><x>&c;</x>'

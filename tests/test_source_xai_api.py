@@ -76,11 +76,14 @@ def test_a_model_that_gives_no_text_is_no_good_of_ours() -> None:
     assert parsed.rejections["reason"].to_list() == ["NOT_A_MEASURED_METER"]
 
 
-def test_an_id_twice_counts_once() -> None:
+def test_an_id_twice_counts_once_and_with_two_prices_not_at_all() -> None:
     one = {"id": "a", "prompt_text_token_price": 30000}
-    parsed = read(json.dumps({"models": [one, {**one, "prompt_text_token_price": 1}]}).encode())
+    parsed = read(json.dumps({"models": [one, one]}).encode())
     assert parsed.quotes["price_text"].to_list() == ["30000"]
     assert parsed.rejections["reason"].to_list() == ["DUPLICATE_LISTING"]
+    parsed = read(json.dumps({"models": [one, {**one, "prompt_text_token_price": 1}]}).encode())
+    assert parsed.quotes.is_empty()
+    assert parsed.rejections["reason"].to_list() == ["AMBIGUOUS_LISTING"] * 2
 
 
 def test_the_key_goes_into_a_header() -> None:

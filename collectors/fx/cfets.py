@@ -88,7 +88,8 @@ def parse(capture: Capture) -> Parsed:
     """Return one Rate row per day and pair, oldest day first; USD/CNY is yuan per dollar.
 
     Rejections: ``NOT_QUOTED`` once per pair (days with ``---``, counted), ``NOT_A_RATE`` per value
-    that is neither a positive decimal nor ``---``, ``DUPLICATE_ROW`` for a day given again,
+    that is neither a positive decimal nor ``---``, ``DUPLICATE_ROW`` for a day given again, and
+    for all of it where its rates differ,
     ``SEEN_IN_FUTURE`` for a day that has not begun in Beijing,
     ``UNKNOWN_UNIT`` once per pair that is not per one unit.
 
@@ -121,12 +122,16 @@ def parse(capture: Capture) -> Parsed:
         if gaps:
             told = f"no rate on {len(gaps)} days between {min(gaps)} and {max(gaps)}"
             refused.append(rejection(capture, "", label, "NOT_QUOTED", told))
+        told_of: dict[date, set[Any]] = {}
+        for day, text in days:
+            told_of.setdefault(day, set()).add(str(text))
         for day, text in days:
             if text == "---":
                 continue
             reason = None if is_name(text) and _RATE.fullmatch(text) else "NOT_A_RATE"
             reason = reason or ("SEEN_IN_FUTURE" if day > today else None)
-            reason = reason or ("DUPLICATE_ROW" if (label, day) in seen else None)
+            if (label, day) in seen or len(told_of[day]) > 1:  # which of two is not said
+                reason = reason or "DUPLICATE_ROW"
             if reason:
                 refused.append(rejection(capture, "", label, reason, f"{text!r:.60} on {day}"))
                 continue

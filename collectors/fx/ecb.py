@@ -49,7 +49,8 @@ def parse(capture: Capture) -> Parsed:
 
     Reads the zip, its CSV, or either XML, told apart by the first bytes. Rejections:
     ``NOT_QUOTED`` once per currency (days without a rate, counted), ``NOT_A_RATE`` per cell that
-    is neither a positive decimal nor ``N/A``, ``DUPLICATE_ROW`` for a day and currency given again.
+    is neither a positive decimal nor ``N/A``, ``DUPLICATE_ROW`` for a day and currency given again,
+    and for all of it where the rates differ.
 
     Raises:
         ParseError: ``NOT_ZIP``, ``TOO_LARGE``, ``NOT_CSV``, ``NOT_XML``, ``DTD_REFUSED`` (no rate
@@ -131,7 +132,11 @@ def _rates(capture: Capture, cells: pl.DataFrame) -> Parsed:
         .then(pl.lit("NOT_A_RATE"))
         .when(pl.col("ref_date") > (capture.observed_at + DAY).date())
         .then(pl.lit("SEEN_IN_FUTURE"))
-        .when(~pl.struct("ref_date", "quote").is_first_distinct())
+        .when(
+            ~pl.struct("ref_date", "quote").is_first_distinct()
+            # Two rates of one day: which of them is the rate is not said.
+            | (pl.col("rate_text").n_unique().over("ref_date", "quote") > 1)
+        )
         .then(pl.lit("DUPLICATE_ROW"))
         .alias("reason")
     )

@@ -23,6 +23,9 @@ from methodology.errors import ParseError, PriceError
 UNITS = {"元/百万tokens": "per_mtok", "元/百万token": "per_mtok", "元/千tokens": "per_ktok"}
 """Units as heads of columns write them, without white space and in lower case."""
 
+_NOT_YUAN = tuple("美港欧日韩澳加新坡台十百千万亿")
+"""What stands before 元 where the amount is not in yuan."""
+
 _LISTING = re.compile(r"[A-Za-z0-9][\w.:+-]*(?:[ /][A-Za-z0-9][\w.:+-]*)*", re.ASCII)
 _FIGURE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,12})?", re.ASCII)
 _NONE = frozenset({"", "-", "--", "—", "——", "–", "/", "无", "不支持", "暂不支持"})
@@ -70,7 +73,8 @@ def unit_in(head: str) -> str | None:
     text = "".join(head.split()).casefold().translate(_PLAIN).rstrip(")")
     for words, unit in UNITS.items():
         if text.endswith(words):
-            return unit
+            # US, Hong Kong or other dollars are 元 too, and ten thousand yuan end with it.
+            return None if text.removesuffix(words).endswith(_NOT_YUAN) else unit
     return None
 
 

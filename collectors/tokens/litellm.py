@@ -13,7 +13,8 @@ Column map (``model_prices_and_context_window.json``, bodies of 2023-11-30 to 20
 * fields with ``_above_`` and ``tiered_pricing``: context brackets above the one quoted. Every
   other field that names a cost (priority, flex, images, audio, searches) is not measured.
 * ``off_peak_pricing`` (since 2026-09): the plain figures are then the *peak* price and the lower
-  one holds in hours that differ by weekday, which a quote cannot say. Neither is quoted.
+  ones hold in its windows (``off_peak``): the plain price is quoted without a window, the lower one
+  once for each. A meter without a lower price, and hours that are not understood: neither figure.
 * ``mode``: ``chat``, ``completion`` and ``responses`` sell text. Others are refused once.
 * ``sample_spec`` explains the fields; ``fallback_generalizations`` holds rules: neither is a model.
 * ``deprecation_date`` announces an end; the entry's removal is what ends an offer: ignored.
@@ -37,8 +38,10 @@ import polars as pl
 from collectors import strict
 from collectors.base import Capture, Parsed, Source, single_get
 from collectors.changes import field_refusals, parse_changes, read_table
-from collectors.rows import Repeated, Rows, is_name, load_json_with_repeats, shape_error
+from collectors.rows import Repeated, Rows, is_name, load_json_with_repeats, problem, shape_error
 from collectors.times import is_within, moments, utc_moment
+from collectors.tokens.off_peak import off_peak_windows
+from methodology import tariffs
 
 METERS = {
     "input_cost_per_token": "IN",
@@ -63,10 +66,10 @@ _COLUMNS: dict[str, pl.DataType] = {
 
 
 def parse(capture: Capture) -> Parsed:
-    """Return one quote per model and meter, USD per token, no dates.
+    """Return one quote per model and meter, and per off-peak window, USD per token, no dates.
 
-    Rejections: ``MODE_NOT_TEXT``, ``PROVIDER_MISSING``, ``SAMPLE_ENTRY``, ``NOT_A_LISTING`` once
-    per entry; ``FREE_OFFER``, ``NEGATIVE_PRICE``, ``NOT_A_NUMBER``, ``PRICE_MISSING`` and
+    Rejections: ``MODE_NOT_TEXT``, ``PROVIDER_MISSING``, ``SAMPLE_ENTRY``, ``NOT_A_LISTING``,
+    ``BAD_WINDOW`` once per entry; ``FREE_OFFER``, ``NEGATIVE_PRICE``, ``NOT_A_NUMBER``, ``PRICE_MISSING`` and
     ``CONDITIONAL_TARIFF`` per figure, with a quote of status ``unknown`` so that an older price
     ends; ``CONTEXT_BRACKET`` and ``NOT_A_MEASURED_METER`` per remaining field.
 
@@ -124,13 +127,16 @@ def _fetched_at(capture: Capture, value: object) -> datetime:
 
 
 def _entry(rows: Rows, provider: str, listing: str, entry: Mapping[str, Any]) -> None:
-    conditional = entry.get("off_peak_pricing") is not None
+    lower = entry.get("off_peak_pricing")
+    windows = _lower_hours(rows, provider, listing, lower)
     for field, meter in METERS.items():
         value = entry.get(field)
         if value is None and meter not in ("IN", "OUT"):
             continue
-        if value is None or conditional:
-            reason = "CONDITIONAL_TARIFF" if conditional else "PRICE_MISSING"
+        if value is not None and windows and field in lower:
+            _tariff(rows, (provider, listing, meter), field, (value, lower[field]), windows)
+        elif value is None or lower is not None:
+            reason = "PRICE_MISSING" if lower is None else "CONDITIONAL_TARIFF"
             rows.reject(provider, listing, reason, f"{field} is {value!r}")
             rows.quote(provider, listing, meter, None, status="unknown")
         else:
@@ -138,11 +144,46 @@ def _entry(rows: Rows, provider: str, listing: str, entry: Mapping[str, Any]) ->
             rows.price_or_unknown(provider, listing, meter, field, figure)
     for field, value in entry.items():
         named = "cost" in field or field in ("tiered_pricing", "off_peak_pricing")
-        if field in METERS or not named or value is None:
+        if field in METERS or not named or value is None or (windows and value is lower):
             continue
         bracket = "_above_" in field or field == "tiered_pricing"
         reason = "CONTEXT_BRACKET" if bracket else "NOT_A_MEASURED_METER"
         rows.reject(provider, listing, reason, f"{field} is {str(value)[:80]}")
+
+
+def _lower_hours(rows: Rows, provider: str, listing: str, lower: Any) -> list[tariffs.Window]:
+    """Return the windows of a lower price; none, and a rejection, where they are not understood."""
+    if not isinstance(lower, dict):
+        return []
+    try:
+        windows = off_peak_windows(lower)
+    except ValueError as error:
+        rows.reject(provider, listing, "BAD_WINDOW", f"off_peak_pricing: {error}")
+        return []
+    for field, value in lower.items():
+        if "cost" in field and field not in METERS and value is not None:
+            told = f"off_peak_pricing.{field} is {str(value)[:80]}"
+            rows.reject(provider, listing, "NOT_A_MEASURED_METER", told)
+    return windows
+
+
+def _tariff(
+    rows: Rows,
+    offer: tuple[str, str, str],
+    field: str,
+    figures: tuple[Any, Any],
+    windows: list[tariffs.Window],
+) -> None:
+    """Add the plain price and the lower one of each window, or what is wrong with one of them."""
+    provider, listing, _ = offer
+    reasons = [problem(str(f)) if isinstance(f, strict.Number) else "NOT_A_NUMBER" for f in figures]
+    if wrong := next((reason for reason in reasons if reason), None):
+        rows.reject(provider, listing, wrong, f"{field} is {figures[0]!r}, off-peak {figures[1]!r}")
+        rows.quote(*offer, None, status="unknown")
+        return
+    rows.quote(*offer, figures[0])
+    for window in windows:
+        rows.quote(*offer, figures[1], window=window)
 
 
 def parse_history(capture: Capture) -> Parsed:

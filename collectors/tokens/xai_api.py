@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import Any
 
 from collectors.base import Capture, Parsed, Source, single_get
+from collectors.model_lists import settled
 from collectors.rows import Rows, is_name, load_json, shape_error
 from collectors.strict import Number
 
@@ -41,7 +42,7 @@ def parse(capture: Capture) -> Parsed:
 
     Rejections: ``FREE_OFFER``, ``NOT_A_NUMBER``, ``NEGATIVE_PRICE`` per figure (one that is not a
     whole number is in another unit than documented: ``UNKNOWN_UNIT``); ``CONTEXT_BRACKET``,
-    ``NOT_A_MEASURED_METER`` and ``DUPLICATE_LISTING`` as the column map says.
+    ``NOT_A_MEASURED_METER``, ``DUPLICATE_LISTING``, ``AMBIGUOUS_LISTING`` as the column map says.
 
     Raises:
         ParseError: ``NOT_JSON``, or ``SHAPE`` when there is no list of models with ids.
@@ -51,17 +52,12 @@ def parse(capture: Capture) -> Parsed:
     if not isinstance(models, list) or not models:
         raise shape_error(capture, "no list of models under 'models'")
     rows = Rows(capture, "e4_per_mtok", "E3")
-    seen: set[str] = set()
     for model in models:
         listing = model.get("id") if isinstance(model, dict) else None
         if not is_name(listing):
             raise shape_error(capture, f"a model with id {listing!r}")
-        if listing in seen:
-            rows.reject(PROVIDER, listing, "DUPLICATE_LISTING", f"id {listing!r} is listed twice")
-            continue
-        seen.add(listing)
         _model(rows, listing, model)
-    return rows.parsed()
+    return settled(rows)
 
 
 def _model(rows: Rows, listing: str, model: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ PLAIN = r"^[\x21-\x7E\p{Han}](?:[\x20-\x7E\p{Han}]*[\x21-\x7E\p{Han}])?$"
 Blanks at an end, zero-width marks, accents, full-width and Cyrillic or Greek letters are outside,
 and no Unicode normal form would make them equal to the letter they look like."""
 
-MAKER = ["source", "provider", "tenor", "currency"]
+SELLER = ["source", "provider", "currency"]
+MAKER = [*SELLER, "tenor"]
 
 
 def confusable() -> pl.Expr:
@@ -24,7 +25,8 @@ def confusable() -> pl.Expr:
 def with_swaps(rows: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
     """Return compared rows with ``SWAPPED_MODELS`` where two offers exchanged all their prices.
 
-    Both must be of one seller. A token offer must have two meters: single figures meet by chance.
+    Both must be of one seller; a list price and an interruptible one may be two listings. A token
+    offer must have two meters: single figures meet by chance.
     """
     signature = (
         rows.filter(pl.col("was").is_not_null())
@@ -42,8 +44,8 @@ def with_swaps(rows: pl.DataFrame, limits: Thresholds) -> pl.DataFrame:
     )
     pair = signature.join(
         signature,
-        left_on=[*MAKER, "now_all", "was_all"],
-        right_on=[*MAKER, "was_all", "now_all"],
+        left_on=[*SELLER, "now_all", "was_all"],
+        right_on=[*SELLER, "was_all", "now_all"],
         how="inner",
         suffix="_with",
     ).filter(pl.col("listing_id") != pl.col("listing_id_with"))

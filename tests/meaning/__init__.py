@@ -1,0 +1,1 @@
+"""Bodies whose meaning was changed, through every parser and its guards."""
