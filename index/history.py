@@ -12,7 +12,8 @@ from index.config import Settings
 from index.ledger.batches import Batches
 from index.ledger.log import Log
 from index.projections import read_backcast, read_records
-from index.warehouse.tables import MONEY, current_fixings, exact
+from index.warehouse.decimals import MONEY, exact
+from index.warehouse.tables import current_fixings
 from methodology.errors import CoverageError, UsageError
 
 COLUMNS: Final[dict[str, Any]] = {

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from index.publication.record import ALWAYS, FIXING_FIELDS
 from index.warehouse import tables, write
-from index.warehouse.tables import MONEY, WEIGHT, Contents
+from index.warehouse.decimals import MONEY, WEIGHT, exact, scaled, shifted
+from index.warehouse.tables import Contents
 from methodology import schemas
 from methodology.errors import VerificationError
 
@@ -55,7 +56,7 @@ def contents(*records: dict[str, Any], bodies: dict[str, bytes] | None = None) -
 @given(st.lists(st.one_of(st.none(), st.integers(0, 10**15)), max_size=20))
 def test_nano_units_become_the_decimal_with_the_same_digits(nano: list[int | None]) -> None:
     rows = pl.DataFrame({"n": nano}, schema={"n": pl.Int64})
-    found = rows.select(tables.scaled("n", 9, MONEY))["n"].to_list()
+    found = rows.select(scaled("n", 9, MONEY))["n"].to_list()
     assert found == [None if n is None else Decimal(n).scaleb(-9) for n in nano]
 
 
@@ -73,7 +74,7 @@ def test_nano_units_become_the_decimal_with_the_same_digits(nano: list[int | Non
 )
 def test_text_that_does_not_fit_its_column_is_refused_by_name(text: str, dtype: Any) -> None:
     with pytest.raises(VerificationError, match=r"fixing\.value: .* does not fit DECIMAL"):
-        tables.exact("fixing", pl.Series("value", ["1", None, text]), dtype)
+        exact("fixing", pl.Series("value", ["1", None, text]), dtype)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_text_that_does_not_fit_its_column_is_refused_by_name(text: str, dtype: 
     ],
 )
 def test_text_that_fits_keeps_every_digit(text: str | None, value: str | None) -> None:
-    found = tables.exact("t", pl.Series("x", [text], pl.String), MONEY).to_list()
+    found = exact("t", pl.Series("x", [text], pl.String), MONEY).to_list()
     assert found == [None if value is None else Decimal(value)]
 
 
@@ -147,7 +148,7 @@ def test_contributions_of_two_layouts_stand_in_one_table() -> None:
     ],
 )
 def test_integer_text_is_shifted_digit_by_digit(units: str, decimals: int, text: str) -> None:
-    assert tables._shifted(units, decimals) == text
+    assert shifted(units, decimals) == text
 
 
 @pytest.mark.parametrize(

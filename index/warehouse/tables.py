@@ -11,17 +11,15 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final
 
 import polars as pl
 
 from index.warehouse import records as logged
 from index.warehouse import resistance, triple
+from index.warehouse.decimals import MONEY, WEIGHT, exact, pattern, scaled, shifted
 from methodology.errors import VerificationError
 
-MONEY: Final = pl.Decimal(28, 9)
-WEIGHT: Final = pl.Decimal(9, 8)
 TIME: Final = pl.Datetime("us")
 
 BACKCAST: Final[dict[str, Any]] = {
@@ -220,7 +218,7 @@ def observations(rows: pl.DataFrame) -> pl.DataFrame:
 
 def fx_rates(rows: pl.DataFrame) -> pl.DataFrame:
     """Return currency rates with a decimal beside the text; null if nine decimals are too few."""
-    is_plain = rows["rate_text"].str.contains(_pattern(MONEY))
+    is_plain = rows["rate_text"].str.contains(pattern(MONEY))
     plain = pl.when(is_plain).then(pl.col("rate_text")).cast(MONEY)
     return rows.with_columns(plain.alias("rate")).sort("source", "base", "quote", "ref_date")
 
@@ -228,7 +226,12 @@ def fx_rates(rows: pl.DataFrame) -> pl.DataFrame:
 def contributions(
     current: Sequence[Mapping[str, Any]], bodies: Mapping[str, bytes]
 ) -> pl.DataFrame:
-    """Return every contribution row of the given fixings, in the order of the artefact."""
+    """Return every contribution row of the given fixings, in the order of the artefact.
+
+    Raises:
+        VerificationError: an artefact has fields that are not known here, or a line of it is not
+            one row.
+    """
     parts, keys = [], []
     for record in current:
         body = bodies[record["contributions"]["sha256"]]
@@ -302,14 +305,14 @@ def baskets(current: Sequence[Mapping[str, Any]], bodies: Mapping[str, bytes]) -
         elif content.get("constituents"):
             key |= {"vintage": content["linked_on"], "frozen_on": content["linked_on"]}
             key |= {n: content[n] for n in ("volume_from", "volume_to")}
-            key |= {"divisor": _shifted(content["divisor_e15"], 15)}
+            key |= {"divisor": shifted(content["divisor_e15"], 15)}
             rows += [
                 {
                     **key, "place": place, "legal_group": one["developer"],
                     "instrument_id": one["model"], "source": one["price_source"],
-                    "weight": _shifted(one["weight_e8"], 8),
-                    "link_price": _shifted(one["link_price_nano"], 9),
-                    "quantity": _shifted(one["quantity_e12"], 12),
+                    "weight": shifted(one["weight_e8"], 8),
+                    "link_price": shifted(one["link_price_nano"], 9),
+                    "quantity": shifted(one["quantity_e12"], 12),
                 }
                 for place, one in enumerate(content["constituents"])
             ]  # fmt: skip
@@ -337,40 +340,6 @@ def incidents(records: Sequence[tuple[Mapping[str, Any], str]]) -> pl.DataFrame:
         if record["type"] == "incident"
     ]
     return _typed("incident", rows, _INCIDENT)
-
-
-def exact(table: str, text: pl.Series, dtype: pl.Decimal) -> pl.Series:
-    """Return decimal text as a decimal column of the same name; null stays null.
-
-    Raises:
-        VerificationError: a text has more digits than the column, or is no decimal.
-    """
-    odd = text.filter(~text.str.contains(_pattern(dtype)))
-    if len(odd):
-        raise VerificationError(
-            f"{table}.{text.name}: {odd[0]!r} does not fit DECIMAL({dtype.precision},"
-            f"{dtype.scale}) exactly; the record is kept, the table must be widened"
-        )
-    return text.cast(dtype)
-
-
-def scaled(name: str, decimals: int, dtype: pl.Decimal) -> pl.Expr:
-    """Return a column of integer units of ``10**-decimals`` as a decimal; exact, null kept."""
-    unit = pl.lit(Decimal(1).scaleb(-decimals), dtype=pl.Decimal(38, decimals))
-    return (pl.col(name).cast(pl.Decimal(38, 0)) * unit).cast(dtype)
-
-
-def _pattern(dtype: pl.Decimal) -> str:
-    whole = dtype.precision - dtype.scale
-    part = rf"(\.[0-9]{{1,{dtype.scale}}})?" if dtype.scale else ""
-    return rf"^-?[0-9]{{1,{whole}}}{part}$"
-
-
-def _shifted(units: str, decimals: int) -> str:
-    """Return integer text in units of ``10**-decimals`` as decimal text, digit by digit."""
-    sign, digits = ("-", units[1:]) if units.startswith("-") else ("", units)
-    digits = digits.zfill(decimals + 1)
-    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def _cited(reference: Mapping[str, Any] | None) -> str | None:
