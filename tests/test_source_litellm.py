@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from collectors.base import Capture
+from collectors.base import Capture, Parsed
 from collectors.tokens.litellm import SOURCE, parse, parse_history
 from methodology import schemas
 from methodology.errors import ParseError
@@ -64,9 +64,11 @@ def test_the_map_gives_prices_per_token():
         ("openai", "o3", "BAT_OUT", "4e-06", "offered"),
         ("vertex_ai-language-models", "gemini-2.5-pro", "IN", "1.25e-06", "offered"),
         ("vertex_ai-language-models", "gemini-2.5-pro", "OUT", "1e-05", "offered"),
-        # the plain figures of an entry with off-peak hours are peak prices: not quoted
-        ("deepseek", "deepseek-v4-pro", "IN", None, "unknown"),
-        ("deepseek", "deepseek-v4-pro", "OUT", None, "unknown"),
+        # the plain figure is that of peak hours; the lower one has 15 spans of weekdays and 2 days
+        ("deepseek", "deepseek-v4-pro", "IN", "1.32e-06", "offered"),
+        *[("deepseek", "deepseek-v4-pro", "IN", "6.6e-07", "offered")] * 17,
+        ("deepseek", "deepseek-v4-pro", "OUT", "3.96e-06", "offered"),
+        *[("deepseek", "deepseek-v4-pro", "OUT", "1.98e-06", "offered")] * 17,
         ("deepinfra", "deepinfra/openai/gpt-oss-120b", "IN", "3.7e-08", "offered"),
         ("deepinfra", "deepinfra/openai/gpt-oss-120b", "OUT", "1.7e-07", "offered"),
     ]
@@ -74,11 +76,63 @@ def test_the_map_gives_prices_per_token():
         ("sample_spec", "SAMPLE_ENTRY"),
         ("o3", "NOT_A_MEASURED_METER"),
         ("gemini-2.5-pro", "CONTEXT_BRACKET"),
-        ("deepseek-v4-pro", "CONDITIONAL_TARIFF"),
-        ("deepseek-v4-pro", "CONDITIONAL_TARIFF"),
-        ("deepseek-v4-pro", "NOT_A_MEASURED_METER"),
         ("whisper-1", "MODE_NOT_TEXT"),
         ("fallback_generalizations", "NOT_A_LISTING"),
+    ]
+
+
+def lower(windows: object, **more: object) -> Parsed:
+    pricing = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, **more}
+    pricing |= {} if windows is None else {"windows": windows}
+    entry = {
+        "litellm_provider": "p",
+        "mode": "chat",
+        "input_cost_per_token": 2e-6,
+        "output_cost_per_token": 4e-6,
+        "off_peak_pricing": pricing,
+    }
+    return parse(capture(json.dumps({"m": entry}).encode()))
+
+
+def test_lower_prices_hold_in_the_windows_of_their_days():
+    found = lower(
+        [
+            {"hours_utc": ["00:00-01:00", "10:00-00:00"], "weekdays": [1, 5]},
+            {"hours_utc": "00:00-00:00", "weekdays": [7]},
+        ]
+    ).quotes.filter(meter="IN")
+    assert found.select("price_text", "window_start_min", "window_end_min").rows() == [
+        ("2e-06", None, None),
+        ("1e-06", 1440, 1500),  # Monday 00:00 to 01:00
+        ("1e-06", 7200, 7260),  # Friday
+        ("1e-06", 2040, 2880),  # Monday 10:00 to Tuesday 00:00
+        ("1e-06", 7800, 8640),
+        ("1e-06", 10080, 1440),  # Sunday, to Monday 00:00
+    ]
+    daily = lower(None, hours_utc="16:30-00:30").quotes.filter(meter="OUT")
+    assert daily.select("price_text", "window_start_min", "window_end_min").rows() == [
+        ("4e-06", None, None),
+        ("2e-06", 990, 30),
+    ]
+
+
+HOURS = {
+    "no window": [],
+    "day 0": [{"hours_utc": "00:00-01:00", "weekdays": [0]}],
+    "days by name": [{"hours_utc": "00:00-01:00", "weekdays": ["mon"]}],
+    "a night of some days": [{"hours_utc": "22:00-02:00", "weekdays": [5]}],
+    "hour 25": [{"hours_utc": "25:00-01:00"}],
+    "a condition beside the hours": [{"hours_utc": "00:00-01:00", "timezone": "Asia/Shanghai"}],
+    "no hours": [{"weekdays": [1]}],
+}
+
+
+@pytest.mark.parametrize("windows", HOURS.values(), ids=HOURS.keys())
+def test_hours_that_are_not_understood_give_no_price(windows):
+    found = lower(windows)
+    assert found.quotes.select("meter", "status").rows() == [("IN", "unknown"), ("OUT", "unknown")]
+    assert found.rejections["reason"].to_list() == [
+        *("BAD_WINDOW", "CONDITIONAL_TARIFF", "CONDITIONAL_TARIFF", "NOT_A_MEASURED_METER"),
     ]
 
 

@@ -69,9 +69,9 @@ def parse(capture: Capture) -> Parsed:
     """Return one quote per model and meter, and per off-peak window, USD per token, no dates.
 
     Rejections: ``MODE_NOT_TEXT``, ``PROVIDER_MISSING``, ``SAMPLE_ENTRY``, ``NOT_A_LISTING``,
-    ``BAD_WINDOW`` once per entry; ``FREE_OFFER``, ``NEGATIVE_PRICE``, ``NOT_A_NUMBER``, ``PRICE_MISSING`` and
-    ``CONDITIONAL_TARIFF`` per figure, with a quote of status ``unknown`` so that an older price
-    ends; ``CONTEXT_BRACKET`` and ``NOT_A_MEASURED_METER`` per remaining field.
+    ``BAD_WINDOW`` once per entry; ``FREE_OFFER``, ``NEGATIVE_PRICE``, ``NOT_A_NUMBER``,
+    ``PRICE_MISSING`` and ``CONDITIONAL_TARIFF`` per figure, with a quote of status ``unknown`` so
+    that an older price ends; ``CONTEXT_BRACKET`` and ``NOT_A_MEASURED_METER`` per remaining field.
 
     Raises:
         ParseError: ``NOT_JSON``, or ``SHAPE`` when it is not an object of entries, or a wrapper
@@ -129,12 +129,13 @@ def _fetched_at(capture: Capture, value: object) -> datetime:
 def _entry(rows: Rows, provider: str, listing: str, entry: Mapping[str, Any]) -> None:
     lower = entry.get("off_peak_pricing")
     windows = _lower_hours(rows, provider, listing, lower)
+    prices = lower if isinstance(lower, dict) else {}
     for field, meter in METERS.items():
         value = entry.get(field)
-        if value is None and meter not in ("IN", "OUT"):
+        if value is None and meter not in ("IN", "OUT") and prices.get(field) is None:
             continue
-        if value is not None and windows and field in lower:
-            _tariff(rows, (provider, listing, meter), field, (value, lower[field]), windows)
+        if value is not None and windows and field in prices:
+            _tariff(rows, (provider, listing, meter), field, (value, prices[field]), windows)
         elif value is None or lower is not None:
             reason = "PRICE_MISSING" if lower is None else "CONDITIONAL_TARIFF"
             rows.reject(provider, listing, reason, f"{field} is {value!r}")
