@@ -30,6 +30,7 @@ from index.config import Settings
 from index.moments import Now
 from index.pipeline import Report, Shop, open_shop
 from index.publication import record
+from index.records import source_failed
 from index.schedule import Due
 from index.shop import refuse_unless_ready
 from methodology import clock
@@ -77,7 +78,7 @@ def _run(settings: Settings, now: Now, tell: Tell | None, *, always_collect: boo
             failures = collect_round(settings, shop.archive, at, say, newest)
         total = Report(mode="live", failures=failures, appended=opened)
         total.appended += shop.append(
-            [_source_failed(shop, f, at) for f in failures if not _is_logged(shop, f, at)]
+            [source_failed(shop, f, at) for f in failures if not _is_logged(shop, f, at)]
         )
         book = guarding.advance(
             settings.data, shop.archive, shop.rules, lambda when: say("validate", f"guards {when}")
@@ -146,21 +147,6 @@ def _is_logged(shop: Shop, failure: Mapping[str, str], at: datetime) -> bool:
         one["kind"] == "SOURCE_FAILED"
         and (one["source"], one["reason"], one["detail"], one["at"]) == told
         for one in shop.published.incidents
-    )
-
-
-def _source_failed(shop: Shop, failure: Mapping[str, str], at: datetime) -> pipeline.Make:
-    return lambda seq: record.incident(
-        {
-            "seq": seq,
-            "log_origin": shop.log.origin,
-            "kind": "SOURCE_FAILED",
-            "source": failure["source"],
-            "reason": failure["reason"],
-            "detail": failure["detail"],
-            "manifest": None,
-            "at": clock.iso(at),
-        }
     )
 
 

@@ -60,25 +60,35 @@ def manifest_record(shop: Shop, manifest: Stored, at: datetime, taken: Intake) -
     """Return the record of a manifest and of each source it names as failed, or none."""
     if ("manifest", "sha256:" + manifest.sha256) in shop.published.batches:
         return []
-
-    def incident(failure: Mapping[str, str]) -> Make:
-        return lambda seq: record.incident(
-            {
-                "seq": seq,
-                "log_origin": shop.log.origin,
-                "kind": "SOURCE_FAILED",
-                "source": failure["source"],
-                "reason": failure["reason"],
-                "detail": failure["detail"],
-                "manifest": manifest.reference(),
-                "at": clock.iso(at),
-            }
-        )
-
     return [
         artefact_record(shop, manifest, manifest, at),
-        *(incident(failure) for failure in taken.failures),
+        *(source_failed(shop, failure, at, manifest) for failure in taken.failures),
     ]
+
+
+def source_failed(
+    shop: Shop, failure: Mapping[str, str], at: datetime, manifest: Stored | None = None
+) -> Make:
+    """Return the incident of a source that gave nothing to use.
+
+    Args:
+        shop: the open shop.
+        failure: its ``source``, ``reason`` and ``detail``.
+        at: the moment, naive UTC.
+        manifest: what names the failure; none of a round that asked, which comes before any.
+    """
+    return lambda seq: record.incident(
+        {
+            "seq": seq,
+            "log_origin": shop.log.origin,
+            "kind": "SOURCE_FAILED",
+            "source": failure["source"],
+            "reason": failure["reason"],
+            "detail": failure["detail"],
+            "manifest": None if manifest is None else manifest.reference(),
+            "at": clock.iso(at),
+        }
+    )
 
 
 def artefact_record(shop: Shop, artefact: Stored, manifest: Stored, at: datetime) -> Make:
