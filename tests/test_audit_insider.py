@@ -228,6 +228,37 @@ def test_ten_pricing_days_of_the_rulebook() -> None:
 
 
 @pytest.mark.parametrize(
+    ("supersedes", "value", "wrong"),
+    [
+        pytest.param(digest(b"first"), "2.88", [], id="right_and_chained"),
+        pytest.param(digest(b"first"), "2.89", ["value"], id="wrong_as_well"),
+        pytest.param(None, "2.88", ["what it supersedes (17.7)"], id="not_chained"),
+    ],
+)
+def test_of_a_price_and_its_correction_the_correction_is_made_again(
+    supersedes: str | None, value: str, wrong: list[str]
+) -> None:
+    audit, month = settled(value="9.99"), {"type": "settlement", "rule_id": "M", "period": "p"}
+    first = {
+        "seq": 99, "index_id": "A", "inputs": [], "count": 0, "sum": "0.0", "tick": "0.01",
+        "value": "9.99", "supersedes": None, **month,
+    }  # fmt: skip
+    second = {**first, "seq": 100, "value": value, "supersedes": supersedes}
+    second["inputs"] = [
+        {"date": f"d{n}", "seq": n, "digest": digest(b"%d" % n), "value": v, "state": "COUNTED"}
+        for n, v in enumerate(DAYS)
+    ]
+    second |= {"count": 8, "sum": "23.0000"}
+    audit.wrong.clear()
+    audit.leaves |= {99: b"first", 100: b"second"}
+    audit.records |= {99: first, 100: second}
+    for one in (first, second):
+        audit.guard("settlement", audit.check_settlement, one)
+    assert len(audit.wrong) == len(wrong)
+    assert all(what in one["what"] for one, what in zip(audit.wrong, wrong, strict=True))
+
+
+@pytest.mark.parametrize(
     ("changes", "what"),
     [
         pytest.param({"value": "2.87"}, "value", id="the_half_tick_goes_up"),

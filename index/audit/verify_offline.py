@@ -439,7 +439,7 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         return shown(Fraction(ends[2], ((end - first).days + last) * 10**12), r["decimals"])
     def check_settlement(self, r: Any) -> None:  # The mean of the days that count, to the tick (17.3).
         by(r["inputs"], "date", "seq")
-        mine = [s for s, x in self.records.items() if x["type"] == "settlement" and all(x[k] == r[k] for k in ("rule_id", "period"))] or [r["seq"]]
+        mine = [s for s, x in self.records.items() if x.get("type") == "settlement" and all(x[k] == r[k] for k in ("rule_id", "period"))] or [r["seq"]]
         self.same("what it supersedes (17.7)", r.get("supersedes"), [None, *("sha256:" + sha(self.leaves[s]) for s in mine[:-1])][mine.index(r["seq"])])
         if r["seq"] != mine[-1]: return  # it was wrong: the one that corrects it is made again
         for day, one in ((x, self.records[x["seq"]]) for x in r["inputs"] if x["seq"] is not None):
