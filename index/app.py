@@ -70,6 +70,8 @@ class Group(TyperGroup):
                 **extra,
             )
             sys.stdout.flush()
+            if code == INTERRUPTED:  # typer has caught the key and made a code of it
+                raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -79,7 +81,9 @@ def _exits(as_json: bool) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\nstopped; the same command takes up where this left off\n")
+        sys.stderr.write("\n")
+        told = SpotfixError("stopped; the same command takes up where this left off")
+        _report(told, INTERRUPTED, as_json)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read us has gone. Python would complain when it flushes: give it another place.
@@ -140,14 +144,18 @@ def _spell_what_the_terminal_cannot() -> None:
 
 
 def _fail(error: Exception, code: int, as_json: bool) -> None:
-    from index.terminal import report_error
-
     if os.environ.get("SPOTFIX_DEBUG"):
         import traceback
 
         traceback.print_exception(error)
-    report_error(error, code, as_json=as_json)
+    _report(error, code, as_json)
     sys.exit(code)
+
+
+def _report(error: Exception, code: int, as_json: bool) -> None:
+    from index.terminal import report_error
+
+    report_error(error, code, as_json=as_json)
 
 
 def settings_of(**flags: object) -> Settings:

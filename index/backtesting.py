@@ -43,6 +43,7 @@ def backtest(
     assert begin is not None, "--from has a default"
     if end is not None and begin > end:
         raise UsageError(f"--from {first} is after --to {last}")
+    (settings.out / "site").mkdir(parents=True, exist_ok=True)  # refused now, not in a minute
     with Bars(screen) as bars:
         told = make(settings.bundle, begin, end, bars.tell)
         bars.tell("write", "site")

@@ -84,8 +84,8 @@ def examine(settings: Settings, at: datetime) -> list[Check]:
         except SpotfixError as error:
             found.append(Check("log", "bad", str(error), "restore the files from a backup"))
         except OSError as error:
-            said, _, step = told_of(error).rpartition("; ")
-            found.append(Check("files", "bad", said, step))
+            said, _, fix = told_of(error).rpartition("; ")
+            found.append(Check("files", "bad", said, fix))
     return list(dict.fromkeys(found))
 
 

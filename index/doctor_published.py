@@ -40,7 +40,8 @@ def keys(settings: Settings) -> Iterator[Line]:
             "put that key into keyring.toml; nothing can be published with another",
         )  # fmt: skip
     elif ring.is_demo:
-        yield "key", "warn", "demonstration key in use - not for publication", MAKE_KEYS
+        new = " --out NEW" if Log.exists(settings.ledger) else ""  # a log keeps its keys
+        yield "key", "warn", "demonstration key in use - not for publication", MAKE_KEYS + new
     else:
         where = "" if ring.root_signer is None else "; the root's private part is here too"
         yield (

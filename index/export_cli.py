@@ -52,6 +52,7 @@ def export(
       spotfix export TKX-ALL-BLD --xlsx values.xlsx
     """
     from index import reading
+    from index.terminal import Bars
 
     tables = {"xlsx": xlsx, "csv": csv, "parquet": parquet}
     wanted = {kind: path for kind, path in tables.items() if path is not None}
@@ -68,10 +69,13 @@ def export(
             raise UsageError("export: --to and --tar go with --audit")
         from index import exporting
 
-        ledger = reading.open_ledger(settings)
-        frame = exporting.values(ledger, index_ids or list(known), first, last)
-        for kind, path in wanted.items():
-            exporting.write(frame, kind, path)
+        with Bars(screen) as bars:
+            bars.tell("read", "ledger")
+            ledger = reading.open_ledger(settings)
+            frame = exporting.values(ledger, index_ids or list(known), first, last)
+            for kind, path in wanted.items():
+                bars.tell("write", path.name)
+                exporting.write(frame, kind, path)
         told = {
             "files": [str(path) for path in wanted.values()],
             "indices": frame["index_id"].n_unique(),
@@ -95,8 +99,11 @@ def export(
         raise UsageError("export: --from and --until go with --audit days, or without --audit")
     else:
         span = audit_bundle.month(audit, index_ids)
-    files = audit_bundle.build(settings, span)
-    (audit_bundle.write_tar if tar else audit_bundle.write)(files, target)
+    with Bars(screen) as bars:
+        bars.tell("read", "ledger")
+        files = audit_bundle.build(settings, span)
+        bars.tell("write", target.name)
+        (audit_bundle.write_tar if tar else audit_bundle.write)(files, target)
     records = files["records.jsonl"].count(b"\n")
     size = sum(map(len, files.values()))
     if as_json:

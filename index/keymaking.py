@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from index.config import Settings
 from index.ledger.files import replace_durably, write_durably
+from index.ledger.log import Log
 from index.publication import key_records, keyring
 from index.publication.keyring import KEYRING, OPENING, SLOTS, Keyring
 from index.publication.keys import PemSigner, PublicKey, Signer, create_pem
@@ -34,8 +35,13 @@ def create_all(settings: Settings, root: Path, at: datetime) -> list[PublicKey]:
         at: when, for the opening.
 
     Raises:
-        ConfigError: any of the files is there already; none was made.
+        ConfigError: a log has begun in ``out``, or any of the files is there; none was made.
     """
+    if Log.exists(settings.ledger):
+        raise ConfigError(
+            f"{settings.ledger}: this log has begun and names its keys for ever; make all keys for "
+            "a new log (--out DIR), or replace one with `spotfix keys rotate`; none was made"
+        )
     folder = settings.keys
     files = {slot: folder / f"{slot}.pem" for slot in HERE}
     public = folder / "root.pub.pem"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,11 +96,16 @@ def open_ledger(settings: Settings) -> Ledger:
 
 
 def has_records(settings: Settings) -> bool:
-    """Return whether there is a log that has begun: more than what creating one leaves."""
-    log = settings.ledger / LOG
-    if not Log.exists(settings.ledger):
+    """Return whether there is a log that has begun: more than what creating one leaves.
+
+    Raises:
+        OSError: the folder may not be read; that is not the same as nothing being there.
+    """
+    try:
+        found = os.listdir(settings.ledger / LOG)
+    except FileNotFoundError:
         return False
-    return {path.name for path in log.iterdir()} != {HEADS, CHECKPOINT}
+    return Log.exists(settings.ledger) and set(found) != {HEADS, CHECKPOINT}
 
 
 def require_ledger(settings: Settings) -> None:

@@ -41,7 +41,7 @@ def doctor(
     """
     from index import doctor as health
     from index import reading, schedule, unmapped
-    from index.terminal import table
+    from index.terminal import Bars, table
 
     settings, screen = settings_of(out=out, bundle=bundle), screen_of(as_json)
     if show_unmapped:
@@ -65,7 +65,9 @@ def doctor(
                 screen.line(f"  {line}")
         screen.say(f"{len(rows):,} listings; a line in methodology/instruments/ maps one")
         return
-    checks = health.examine(settings, schedule.utc_now())
+    with Bars(screen) as bars:
+        bars.tell("check", "")
+        checks = health.examine(settings, schedule.utc_now())
     screen.json(health.as_values(checks)) if as_json else health.print_checks(screen, checks)
     raise typer.Exit(int(any(one.state == "bad" for one in checks)))
 
@@ -141,8 +143,8 @@ def schedule(
 
     \b
     Example:
-      spotfix schedule
       spotfix schedule --next
+      spotfix schedule
     """
     from index import schedule as calendar
     from methodology import clock
@@ -160,6 +162,9 @@ def schedule(
         return
     from index import collecting, liverun, metrics
     from index.reading import failures_by_source
+    from index.shop import refuse_unless_ready
+
+    refuse_unless_ready(settings)  # now, and not at every wake-up
 
     cleaned: list[date] = []
 

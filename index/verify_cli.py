@@ -98,10 +98,11 @@ def _here(
     screen: Screen, settings: Settings, trust: Trust, from_archive: bool, as_json: bool
 ) -> None:
     """Recompute the ledger, then check drop and site against it."""
-    from index import replay
+    from index import reading, replay
     from index.terminal import GOOD, WARN, Bars
     from index.verifying import EVERYONES, Findings
 
+    reading.require_ledger(settings)
     found = Findings()
     try:
         with Bars(screen) as bars:

@@ -79,7 +79,8 @@ def locate(text: str, outside: Outside | None, log: str | None = None) -> Target
         return _at_address(text, _served(text, outside), given)
     path = Path(text).absolute()
     if not path.exists():
-        raise UsageError(f"{text}: no such file or folder")
+        what = "an address begins with https://" if "://" in text else "no such file or folder"
+        raise UsageError(f"{text}: {what}")
     beside = _batches_beside(log)
     if path.is_file():
         return _file(path, text, given, beside)

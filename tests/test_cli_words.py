@@ -123,7 +123,6 @@ def test_every_flag_a_record_can_carry_has_words() -> None:
         pytest.param(["verify", "ftp://a"], 2, "https://", id="no_such_kind_of_address"),
         pytest.param(["bundle", "."], 2, "is missing from", id="no_bodies_in_the_folder"),
         pytest.param(["replay"], 1, "spotfix run", id="nothing_to_replay"),
-        pytest.param(["config", "show", "--out", ""], 3, "--out", id="an_empty_path_is_no_folder"),
         pytest.param(["parse", "ecb", "nowhere"], 2, "nowhere", id="no_such_body"),
     ],
 )
@@ -278,6 +277,25 @@ def test_a_fault_of_ours_shows_a_traceback_only_when_asked(
     assert "Traceback" not in result.stderr
     monkeypatch.setenv("SPOTFIX_DEBUG", "1")
     assert isinstance(call("list").exception, ZeroDivisionError)
+
+
+def test_a_stop_is_told_with_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("index.reading.listed", stopped)
+    result = call("list")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "stopped; the same command takes up" in result.stderr
+
+
+def test_a_schedule_that_could_never_publish_ends_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call("schedule")
+    assert result.exit_code == 3
+    assert "administrator_id" in result.stderr
 
 
 def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

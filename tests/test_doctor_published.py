@@ -56,7 +56,13 @@ def test_an_own_key_and_a_current_tree_are_well(own: Settings) -> None:
 
 def test_a_key_that_the_log_does_not_name_is_to_be_mended(own: Settings, tmp_path: Path) -> None:
     shutil.rmtree(own.keys)
+    refused = make_keys(tmp_path / "other.pem")
+    assert refused.exit_code == 3
+    assert "names its keys for ever" in refused.stderr
+    assert not own.keys.exists()
+    aside = own.ledger.rename(tmp_path / "aside")
     assert make_keys(tmp_path / "other.pem").exit_code == 0
+    aside.rename(own.ledger)
     ((_, state, told, _),) = doctor_published.keys(own)
     assert state == "bad"
     assert "is at hand and the log names fixing-" in told
