@@ -18,6 +18,9 @@ from methodology import clock
 COMMITTED: Final = ("input_digest", "methodology_digest", "definition_digest", "manifest")
 """What a commitment and its fixing both say."""
 
+DEFINED: Final = ("label", "base_date", "calendar_id", "decimals", "methodology_version")
+"""What the definition of an index decides: the same in every record that cites it."""
+
 DETERMINED: Final = ("FULL", "REDUCED", "CARRIED_INPUT")
 
 
@@ -28,6 +31,7 @@ def check_fields(seen: Seen, found: Findings) -> None:
         seen: the log.
         found: takes what differs, by the place in the log and the field's name.
     """
+    defined: dict[tuple[str, str], tuple[int, list[Any]]] = {}
     for seq, record in enumerate(seen.records):
         if record["type"] != "fixing":
             continue
@@ -35,6 +39,12 @@ def check_fields(seen: Seen, found: Findings) -> None:
         for name, due in _due(record).items():
             if record[name] != due:
                 found.add(where, f"{name}: it says {record[name]}, it is {due}")
+        mine = [record[name] for name in DEFINED]
+        under = record["definition_digest"], record["methodology_digest"]
+        first, others = defined.setdefault(under, (seq, mine))
+        if mine != others:
+            odd = [n for n, one, two in zip(DEFINED, mine, others) if one != two]
+            found.add(where, f"{', '.join(odd)}: record {first} of the same definition says other")
         for text in (*_flags(record), *_links(seen, record)):
             found.add(where, text)
 

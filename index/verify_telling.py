@@ -48,7 +48,7 @@ def tell_outcome(
     is_pinned: bool = False,
 ) -> None:
     """Print what was checked, as a person reads it; ``head``: what is said of the log's head."""
-    from index import verify_witnesses
+    from index import verify_figures, verify_witnesses
     from index.terminal import GOOD, WARN
 
     found, seen = outcome.found, outcome.seen
@@ -72,6 +72,8 @@ def tell_outcome(
             screen.line("  ", head)
         for line in verify_witnesses.summary(outcome.bounds):
             screen.line("  ", line)
+    if found.counts["values recomputed"]:
+        screen.line("  ", verify_figures.NOT_FOUND_AGAIN)
     for warning in found.warnings:
         screen.line(("  ! ", WARN), warning)
     screen.line(("OK", GOOD))
