@@ -37,17 +37,17 @@ def create_all(settings: Settings, root: Path, at: datetime) -> list[PublicKey]:
     Raises:
         ConfigError: a log has begun in ``out``, or any of the files is there; none was made.
     """
-    if Log.exists(settings.ledger):
-        raise ConfigError(
-            f"{settings.ledger}: this log has begun and names its keys for ever; make all keys for "
-            "a new log (--out DIR), or replace one with `spotfix keys rotate`; none was made"
-        )
     folder = settings.keys
     files = {slot: folder / f"{slot}.pem" for slot in HERE}
     public = folder / "root.pub.pem"
     for path in (root, public, folder / KEYRING, folder / OPENING, *files.values()):
         if path.exists():
             raise ConfigError(f"{path}: there already; a key is never overwritten, none was made")
+    if Log.exists(settings.ledger):
+        raise ConfigError(
+            f"{settings.ledger}: this log has begun and names its keys for ever; make all keys for "
+            "a new log (--out DIR), or replace one with `spotfix keys rotate`; none was made"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
     for path, slot in [(root, "root"), *((path, slot) for slot, path in files.items())]:
