@@ -7,7 +7,6 @@ file is compared with what it must be, and each file that must be there is looke
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from index.ledger.batches import digest_in_name
 from index.ledger.canonical import digest, parse_record
 from index.ledger.tiles import parse_checkpoint
-from index.publication import ctp, drop, fix, proofs, texts, tree
+from index.publication import ctp, drop, fix, proofs, texts, timestamps, tree
 from index.publication.notes import parse_note
 from index.shelves import Served, Shelf, Within
 from index.verify_copies import Asking, check_copies
@@ -29,7 +28,8 @@ ALL = (".json", ".json.sig", ".csv", ".xml", ".fix", ".tlog-proof")
 
 PLAIN = (".json", ".json.sig", ".tlog-proof")
 
-_MANIFEST = re.compile(r"MANIFEST_([0-9]{4,})\.json(\.sig|\.tsr)?")
+STAMPS = "time stamps of manifests"
+UNCHECKED = "time stamps of manifests not checked"
 
 
 def suffixes(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -37,7 +37,13 @@ def suffixes(record: Mapping[str, Any]) -> tuple[str, ...]:
     return ALL if record["type"] == "fixing" else PLAIN
 
 
-def check_drop(shelf: Shelf, seen: Seen, found: Findings, under: str = "") -> None:
+def check_drop(
+    shelf: Shelf,
+    seen: Seen,
+    found: Findings,
+    under: str = "",
+    authorities: Sequence[bytes] = (),
+) -> None:
     """Check the folders of a drop against the log.
 
     Args:
@@ -45,6 +51,7 @@ def check_drop(shelf: Shelf, seen: Seen, found: Findings, under: str = "") -> No
         seen: the log.
         found: takes what does not hold.
         under: only this folder of the drop and what is below it.
+        authorities: certificates (PEM) that are trusted to stamp manifests.
     """
     due: dict[str, list[tuple[int, str]]] = {}
     for seq, record in enumerate(seen.records):
@@ -61,7 +68,12 @@ def check_drop(shelf: Shelf, seen: Seen, found: Findings, under: str = "") -> No
         found.add(shelf.where(under), "the log has no record that is published there")
     for folder in sorted(folders):
         mine = [n for n in there if n.rpartition("/")[0] == folder] if there is not None else None
-        _check_folder(shelf, folder, due[folder], mine, seen, found)
+        _check_folder(shelf, folder, due[folder], mine, seen, found, authorities)
+    if found.counts[UNCHECKED]:
+        found.warnings.append(
+            f"{found.counts[UNCHECKED]} {UNCHECKED}: no certificate given; name the authority's "
+            "with --tsa-cert, or use `openssl ts -verify` (docs/FEED.md)"
+        )
 
 
 def _is_below(name: str, under: str) -> bool:
@@ -75,6 +87,7 @@ def _check_folder(
     there: list[str] | None,
     seen: Seen,
     found: Findings,
+    authorities: Sequence[bytes],
 ) -> None:
     """Check one folder: its chain of manifests, every file they name, every file they do not."""
     named: set[str] = set()
@@ -101,6 +114,7 @@ def _check_folder(
             return
         here = [(seq, stem) for seq, stem in due if size <= seq < following]
         _check_manifest(shelf, folder, body, content, previous, number, here, seen, found)
+        _check_stamp(shelf, f"{path}.tsr", body, authorities, found)
         named |= {f"{folder}/{one}" for one in listed}
         size, previous = following, digest(body)
     left = [(seq, stem) for seq, stem in due if seq >= size]
@@ -195,6 +209,20 @@ def _check_manifest(
         extra = sorted(set(said) - {line.name for line in lines})
         more = f": it names {', '.join(extra[:3])}" if extra else ""
         found.add(where, f"is not the manifest of its files{more}")
+
+
+def _check_stamp(
+    shelf: Shelf, path: str, body: bytes, authorities: Sequence[bytes], found: Findings
+) -> None:
+    """Check the time stamp of a manifest where there is one: not every manifest has one."""
+    token = shelf.read(path)
+    if token is None:
+        return
+    try:
+        is_checked = timestamps.check_over(token, body, authorities)
+        found.counts[STAMPS if is_checked else UNCHECKED] += 1
+    except SpotfixError as error:
+        found.add(shelf.where(path), error)
 
 
 def check_files(shelf: Shelf, base: str, seq: int, seen: Seen, found: Findings) -> None:
