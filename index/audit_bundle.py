@@ -113,8 +113,6 @@ def build(settings: Settings, span: Span) -> dict[str, bytes]:
         ConfigError: a key that is needed cannot sign.
     """
     ledger, ring = open_ledger(settings), keyring.load(settings)
-    if not ledger.log.size:
-        raise CoverageError(f"{settings.ledger}: nothing is logged yet; `spotfix run` first")
     note, size = _checkpoint(ledger, ring)
     bodies = dict(enumerate(ledger.log.entries(0, size)))
     records = {seq: json.loads(body) for seq, body in bodies.items()}

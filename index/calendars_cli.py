@@ -23,7 +23,7 @@ def calendars(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far the lists of pricing days reach, or check a new one.
+    """Show how far lists of pricing days reach; check a new one.
 
     Fixings need none: every day of the calendar is an index day.
 

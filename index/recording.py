@@ -40,7 +40,7 @@ def record(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask one source once, keep its bodies, draft the rows to check.
+    """Ask one source once, keep its bodies, draft rows to check.
 
     Nothing is published or archived: the bodies and drafts go to out/recorded/SOURCE/. A body that
     does not parse is kept too; the exit code is then 1.

@@ -161,7 +161,7 @@ def replay(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve a mock feed: old fixings as if live, with planted faults.
+    """Serve a mock feed: old fixings as if live, planted faults.
 
     Its log's name ends in /mock, its keys are known to everybody, each fixing is flagged MOCK.
 

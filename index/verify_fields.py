@@ -31,7 +31,7 @@ def check_fields(seen: Seen, found: Findings) -> None:
         seen: the log.
         found: takes what differs, by the place in the log and the field's name.
     """
-    defined: dict[tuple[str, str], tuple[int, list[Any]]] = {}
+    defined: dict[tuple[str, str, str], tuple[int, list[Any]]] = {}
     for seq, record in enumerate(seen.records):
         if record["type"] != "fixing":
             continue
@@ -40,11 +40,14 @@ def check_fields(seen: Seen, found: Findings) -> None:
             if record[name] != due:
                 found.add(where, f"{name}: it says {record[name]}, it is {due}")
         mine = [record[name] for name in DEFINED]
-        under = record["definition_digest"], record["methodology_digest"]
+        under = record["index_id"], record["definition_digest"], record["methodology_digest"]
         first, others = defined.setdefault(under, (seq, mine))
         if mine != others:
             odd = [n for n, one, two in zip(DEFINED, mine, others) if one != two]
-            found.add(where, f"{', '.join(odd)}: record {first} of the same definition says other")
+            found.add(
+                where,
+                f"{', '.join(odd)}: record {first} of the same index and definition says other",
+            )
         for text in (*_flags(record), *_links(seen, record)):
             found.add(where, text)
 

@@ -24,7 +24,7 @@ FITTING: dict[str, dict[str, Any]] = {
                "revision_reason": None, "settlement_eligible": False, "label": "reference"},
     "key": {"replaces": None},
     "complaint": {"state": "RECEIVED", "answers": None},
-    "settlement": {"status": "FINAL", "failure": None},
+    "settlement": {"status": "FINAL", "failure": None, "revision": 0, "supersedes": None},
     "witness": {"kind": "COSIGNATURE"},
     "incident": {"kind": "MISSED_FIXING"},
 }  # fmt: skip

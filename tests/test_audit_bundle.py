@@ -136,7 +136,7 @@ def test_a_month_without_fixings_says_so(small_ledger: Settings) -> None:
 def test_a_log_without_records_says_so(tmp_path: Path) -> None:
     settings = Settings(out=tmp_path)
     Log.create(settings.ledger, settings.log_origin)
-    with pytest.raises(CoverageError, match="nothing is logged yet; `spotfix run` first"):
+    with pytest.raises(CoverageError, match="nothing has been published here; `spotfix run`"):
         audit_bundle.build(settings, audit_bundle.month("2026-08"))
 
 
