@@ -11,9 +11,8 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from index.ledger.batches import Batches
 from index.ledger.canonical import canonical
 from index.publication import record
 from index.published import Published
@@ -26,6 +25,13 @@ from methodology.errors import DefinitionError, SpotfixError
 
 NEAR: Final = timedelta(days=60)
 """So long before a list ends it is told (rulebook 17.13)."""
+
+
+class Bodies(Protocol):
+    """Where copies of lists lie: a ledger's, or those that its site shows."""
+
+    def get(self, kind: str, sha256: str) -> bytes:
+        """Return a body, its digest checked; raise SpotfixError if it is gone or damaged."""
 
 
 def users() -> dict[str, list[Contract]]:
@@ -73,7 +79,7 @@ def missing(shop: Shop, at: datetime) -> list[Make]:
 
 
 def in_force(
-    published: Published, batches: Batches | None = None, before: int | None = None
+    published: Published, batches: Bodies | None = None, before: int | None = None
 ) -> dict[str, Calendar]:
     """Return the edition of each calendar that holds at a place in the log.
 
@@ -95,7 +101,7 @@ def in_force(
     return found
 
 
-def edition(one: dict[str, Any], batches: Batches | None = None) -> Calendar:
+def edition(one: dict[str, Any], batches: Bodies | None = None) -> Calendar:
     """Return the calendar that a record names: of this release, or the log's own copy.
 
     Raises:
@@ -115,7 +121,7 @@ def edition(one: dict[str, Any], batches: Batches | None = None) -> Calendar:
     return found
 
 
-def check(published: Published, batches: Batches) -> Iterator[str]:
+def check(published: Published, batches: Bodies) -> Iterator[str]:
     """Yield a sentence for each calendar record that its list does not bear out."""
     last: dict[str, Calendar] = {}
     for one in published.calendars:
@@ -189,7 +195,7 @@ def _rank(one: dict[str, Any]) -> tuple[int, ...]:
     return tuple(int(part) for part in one["version"].split("."))
 
 
-def _file(one: dict[str, Any], batches: Batches) -> bytes:
+def _file(one: dict[str, Any], batches: Bodies) -> bytes:
     """Return the log's own copy of a record's list."""
     content = json.loads(batches.get("calendar", one["artefact"]["sha256"]))
     return str(content["file"]).encode("utf-8")

@@ -16,6 +16,7 @@ from methodology.errors import UsageError
 if TYPE_CHECKING:
     from index.daily_values import Series
     from index.terminal import Screen
+    from methodology.calendars import Lists
     from methodology.contracts import Contract
 
 Row = dict[str, Any]
@@ -124,18 +125,19 @@ def settle(
         raise typer.Exit(found["exit_code"])
     if any(one is not None for one in signing):
         raise UsageError("--reason, --dry-run and what is signed go with --correct")
-    step = _tick(tick)
+    step, lists = _tick(tick), None
     if values is not None:
         series = daily_values.from_file(values, chosen, day_of(as_of, "--as-of"))
     else:
-        series = _from_ledger(chosen, index_id, day_of(as_of, "--as-of"), use_back_cast, out)
+        last = day_of(as_of, "--as-of")
+        series, lists = _from_ledger(chosen, index_id, last, use_back_cast, out)
     if chosen.kind == "average":
-        told = settling.price(chosen, when, series, calendar=calendar, tick=step)
+        told = settling.price(chosen, when, series, calendar=calendar, tick=step, lists=lists)
         screen.json(told) if as_json else _print_price(screen, told)
         if series.origin == "published" and not told["count"]:
             screen.say("no day of this month counts; --back-cast illustrates, where there is one")
     else:
-        told = settling.answer(chosen, when, strike or "", series)
+        told = settling.answer(chosen, when, strike or "", series, lists)
         screen.json(told) if as_json else _print_answer(screen, told)
 
 
@@ -200,19 +202,21 @@ def _from_ledger(
     as_of: date | None,
     use_back_cast: bool,
     out: Path | None,
-) -> Series:
-    from index import daily_values, schedule
+) -> tuple[Series, Lists]:
+    """Return the daily values, and the lists of sessions that hold in the log."""
+    from index import calendar_records, daily_values, schedule
     from index.reading import definitions_by_id, open_ledger
 
     index_id = daily_values.chosen_index(contract, wanted)
     ledger = open_ledger(settings_of(out=out))
+    lists = calendar_records.in_force(ledger.published, ledger.batches)
     if use_back_cast:
-        return daily_values.back_cast(ledger, contract, wanted, as_of)
+        return daily_values.back_cast(ledger, contract, wanted, as_of), lists
     session = definitions_by_id()[index_id].session
     closed = daily_values.last_closed(session, schedule.utc_now())
     if as_of is not None and as_of > closed:
         raise UsageError(f"--as-of {as_of} is not over; the last day that is over is {closed}")
-    return daily_values.published(ledger, contract, index_id, as_of or closed)
+    return daily_values.published(ledger, contract, index_id, as_of or closed), lists
 
 
 # What a person sees -----------------------------------------------------------------------------

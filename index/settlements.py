@@ -15,7 +15,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from index import calendar_records, daily_values, moments, settling
-from index.ledger.batches import Batches
 from index.ledger.canonical import canonical, digest
 from index.publication import record
 from index.published import Published
@@ -106,7 +105,7 @@ def content(
     month: date,
     at: datetime,
     before: int | None = None,
-    batches: Batches | None = None,
+    batches: calendar_records.Bodies | None = None,
 ) -> dict[str, Any]:
     """Return everything of a settlement record but its place, log and administrator.
 
@@ -155,7 +154,7 @@ def content(
     }
 
 
-def check(published: Published, batches: Batches | None = None) -> Iterator[str]:
+def check(published: Published, batches: calendar_records.Bodies | None = None) -> Iterator[str]:
     """Yield a sentence for each settlement record that its own fixings do not make again.
 
     Each is held against the editions of calendars that stood in the log before it; ``batches``

@@ -127,8 +127,16 @@ def price(
     }
 
 
-def answer(contract: Contract, determined_on: date, strike: str, series: Series) -> Row:
+def answer(
+    contract: Contract,
+    determined_on: date,
+    strike: str,
+    series: Series,
+    lists: Lists | None = None,
+) -> Row:
     """Return what a yes-or-no contract says on its determination day, as plain values.
+
+    ``lists`` are the editions of calendars that hold; ``None``: the newest.
 
     Raises:
         UsageError: an average contract, or a strike that is not a plain decimal of few enough
@@ -180,7 +188,7 @@ def answer(contract: Contract, determined_on: date, strike: str, series: Series)
         "value": rounded,
         "rounding": "HALF_UP",
         "days": [shown],
-        **_tail(contract, determined_on - timedelta(days=1)),
+        **_tail(contract, determined_on - timedelta(days=1), lists),
     }
 
 

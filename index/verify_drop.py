@@ -20,6 +20,7 @@ from index.shelves import Served, Shelf, Within
 from index.verify_copies import Asking, check_copies
 from index.verify_figures import check_figures
 from index.verify_log import check_officers, check_value
+from index.verify_settlements import check_prices
 from index.verifying import Findings, Seen
 from methodology.errors import SpotfixError, VerificationError
 
@@ -388,8 +389,8 @@ def check_bodies(batches: Shelf, seen: Seen, found: Findings, only: Iterable[int
         record = seen.records[seq]
         if record["type"] == "fixing":
             check_value(seq, seen.bodies[seq], record, batches, found)
-    check_figures(seen, batches, found, chosen)
-    check_officers(seen, batches, found, chosen)
+    for check in (check_figures, check_officers, check_prices):
+        check(seen, batches, found, chosen)
 
 
 def _foreign(shelf: Shelf, under: str, wanted: Iterable[str], found: Findings) -> None:

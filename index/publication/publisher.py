@@ -19,7 +19,9 @@ here: a record's file holds the bytes of its leaf. The caller holds the publishe
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +58,9 @@ class Places(Protocol):
     def site(self) -> Path:
         """The public tree."""
         ...
+
+
+_TOLD_AGAIN = re.compile(rb'"type":"(?:key|calendar)"')
 
 
 @dataclass
@@ -102,6 +107,7 @@ class Publisher:
         self._published: int | None = None
         self._trees: tree.Subtrees | None = None
         self._keys: list[Mapping[str, Any]] = []
+        self._calendars: list[Mapping[str, Any]] = []
 
     def catch_up(self, log: Log) -> PublishReport:
         """Publish everything in the log that drop and site do not have yet.
@@ -169,7 +175,10 @@ class Publisher:
         return head.size
 
     def _read_keys(self, log: Log, size: int) -> None:
-        self._keys = [json.loads(body) for body in log.entries(0, size) if b'"type":"key"' in body]
+        """Read what the site may have to show again: keys, and lists of sessions."""
+        found = [json.loads(body) for body in log.entries(0, size) if _TOLD_AGAIN.search(body)]
+        self._keys = [one for one in found if one["type"] == "key"]
+        self._calendars = [one for one in found if one["type"] == "calendar"]
 
     def _steps(self, log: Log, start: int) -> list[_Step]:
         steps = [_Step(head) for head in log.heads if head.size > start]
@@ -336,11 +345,14 @@ class Publisher:
         return self._trees
 
     def _bodies(self, steps: Sequence[_Step], writer: Writer) -> None:
-        """Publish the bodies that the records cite, under the names the ledger gives them."""
+        """Publish the bodies that the records cite, under the names the ledger gives them.
+
+        Those of earlier lists of sessions again: a site of an earlier release lacks them.
+        """
+        new = (record for step in steps for record, _ in step.records)
         wanted = dict.fromkeys(
             tree.body_path(kind, sha256)
-            for step in steps
-            for record, _ in step.records
+            for record in itertools.chain(self._calendars, new)
             for kind, sha256 in tree.cited_bodies(record)
         )
         pairs = [(self._places.ledger / name, self._places.site / name) for name in wanted]

@@ -32,9 +32,12 @@ KEYS: Final = "keys/keys.json"
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 PUBLIC_BODIES: Final = frozenset(
-    {"contributions", "inputs", "basket", "panel_state", "manifest", "rules", "statement"}
-)
-"""Kinds of cited bodies that are published: what values are made of, and what officers signed."""
+    {
+        "contributions", "inputs", "basket", "panel_state", "manifest", "rules", "statement",
+        "calendar",
+    }
+)  # fmt: skip
+"""Kinds of cited bodies that are published: what values and prices are made of, what was signed."""
 
 
 def cited_bodies(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
