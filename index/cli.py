@@ -1,8 +1,8 @@
 """The command ``spotfix``: what each word does, and nothing of how.
 
 Results go to stdout, talk to stderr. Everything heavy is imported inside the command that needs
-it. Exit codes: 0 done, 2 usage, 3 settings, 10 and 11 with ``--strict``, 12 a final was blocked, 20
-verification, 21 log, 75 another publisher.
+it. Exit codes: 0 done, 2 usage, 3 settings, 10 and 11 with ``--strict``, 12 a final was blocked or
+a print is late, 20 verification, 21 log, 75 another publisher.
 """
 
 from __future__ import annotations
@@ -297,6 +297,7 @@ app.command()(export_cli.export)
 app.command()(backtesting.backtest)
 app.command()(conformance.conformance)
 app.command()(tools.doctor)
+app.command()(tools.status)
 app.command()(tools.sources)
 app.command()(tools.parse)
 app.command()(recording.record)

@@ -63,7 +63,7 @@ def examine(settings: Settings, at: datetime) -> list[Check]:
         lambda: (Check(*one) for one in doctor_published.keys(settings)),
         lambda: _python(),
         lambda: _libraries(),
-        lambda: _disk(settings),
+        lambda: disk(settings),
         lambda: _lock(settings),
         lambda: _log(settings),
         lambda: (Check(*one) for one in doctor_published.published(settings)),
@@ -153,7 +153,8 @@ def _direct() -> list[str]:
     return [_normal(re.split(r"[^A-Za-z0-9._-]", r, maxsplit=1)[0]) for r in wanted]
 
 
-def _disk(settings: Settings) -> Iterator[Check]:
+def disk(settings: Settings) -> Iterator[Check]:
+    """Yield the free space of each disk that is written to, and whether it may be written."""
     for named in doctor_published.places(settings):
         yield _room(named)
 
@@ -171,14 +172,14 @@ def _room(named: Path) -> Check:
 
 
 def _lock(settings: Settings) -> Iterator[Check]:
-    holder = _holder(settings.lock)
-    if holder:
-        yield Check("lock", "warn", f"held by {holder}", "wait for it, or end it if it is stuck")
+    name = holder(settings.lock)
+    if name:
+        yield Check("lock", "warn", f"held by {name}", "wait for it, or end it if it is stuck")
     else:
         yield Check("lock", "ok", "free")
 
 
-def _holder(lock: Path) -> str:
+def holder(lock: Path) -> str:
     """Return who holds the lock, empty when nobody does.
 
     A publisher clears its name when it lets go. Only where a name was left is the lock tried, so
@@ -205,7 +206,7 @@ def _log(settings: Settings) -> Iterator[Check]:
         yield Check("log", "warn", "nothing has been published here", "spotfix run")
         return
     log = Log.open(settings.ledger, read_only=True)
-    if not _holder(settings.lock):
+    if not holder(settings.lock):
         problems = check_files(settings.ledger)
         if problems:
             more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
@@ -267,12 +268,12 @@ def _sources(settings: Settings, at: datetime) -> Iterator[Check]:
         newest = clock.iso(max(seen.values()))
         fresh = f"{len(wanted) - len(late)} of {len(wanted)} seen in the last 26 h, newest {newest}"
         yield Check("sources", "ok" if not late else "warn", fresh, "")
-        failed = {one["source"] for one in _failures(settings)}
+        failed = {one["source"] for one in failures(settings)}
         for one in late:
             if one not in failed:
                 told = f"last body {clock.iso(seen[one])}" if one in seen else "never gave a body"
                 yield Check(f"  {one}", "warn", told)
-    for source, told, count in failures_by_source(_failures(settings)):
+    for source, told, count in failures_by_source(failures(settings)):
         often = f" ({count} times)" if count > 1 else ""
         yield Check(
             f"  {source}", "warn", f"failed last time: {told}{often}",
@@ -280,7 +281,7 @@ def _sources(settings: Settings, at: datetime) -> Iterator[Check]:
         )  # fmt: skip
 
 
-def _failures(settings: Settings) -> list[Row]:
+def failures(settings: Settings) -> list[Row]:
     """Return each source's failures of the last time it failed, unless it gave a body since."""
     if not Log.exists(settings.ledger):
         return []

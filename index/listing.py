@@ -27,7 +27,7 @@ def rows(settings: Settings, names: Iterable[str] = ()) -> list[Row]:
     for name in wanted:
         panel.load(name)
     seen = doctor.last_seen(settings)
-    held = _quarantined(settings)
+    held = quarantined(settings)
     found = []
     for source in panel.load_all():
         if wanted and source.id not in wanted:
@@ -56,7 +56,8 @@ def rows(settings: Settings, names: Iterable[str] = ()) -> list[Row]:
     return found
 
 
-def _quarantined(settings: Settings) -> dict[str, str]:
+def quarantined(settings: Settings) -> dict[str, str]:
+    """Return why the guards refuse all of a source now, by source; empty before the first round."""
     path = settings.data / guarding.FILE
     if not path.is_file():
         return {}

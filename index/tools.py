@@ -72,6 +72,25 @@ def doctor(
     raise typer.Exit(int(any(one.state == "bad" for one in checks)))
 
 
+def status(out: OutOption = None, as_json: JsonOption = False) -> None:
+    """Say what stands: log, newest prints, next due, late by, keys.
+
+    Exit code 12 when a print is late, 21 when the log contradicts itself.
+
+    \b
+    Example:
+      spotfix status
+      spotfix status --json
+    """
+    from index import schedule
+    from index import status as standing
+
+    settings, screen = settings_of(out=out), screen_of(as_json)
+    found = standing.read(settings, schedule.utc_now())
+    screen.json(found) if as_json else standing.show(screen, found)
+    raise typer.Exit(standing.code_of(found))
+
+
 def sources(
     names: Annotated[
         list[str] | None,
