@@ -307,11 +307,6 @@ class Archive:
             head = item.digest
         return head
 
-    def orphans(self) -> list[Path]:
-        """Return bodies that no line names: a put was interrupted, or a line is gone."""
-        named = {item.sha256 for _, item in self._lines() if isinstance(item, Entry)}
-        return [path for path in self._files() if self._files_of.name_of(path) not in named]
-
     def check(self, known_head: str | None = None) -> list[tuple[Path, str]]:
         """Return every problem as (file, what is wrong); an empty list means all is as written.
 

@@ -11,9 +11,9 @@ import polars as pl
 from methodology import schemas
 from methodology.eligibility import Registers
 from methodology.guards.crowd import PEERS
-from methodology.guards.inspection import Inspection, Round, inspect
+from methodology.guards.inspection import Inspection, inspect
 from methodology.guards.releases import Release
-from methodology.guards.state import GuardState
+from methodology.guards.state import GuardState, Round
 from methodology.guards.thresholds import Thresholds
 from tests import anomalies as an
 

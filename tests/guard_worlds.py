@@ -26,8 +26,8 @@ from methodology import register
 from methodology.eligibility import Registers
 from methodology.guards.crowd import PEERS, peers
 from methodology.guards.figures import KEY, figures, standing
-from methodology.guards.inspection import Inspection, Round, inspect
-from methodology.guards.state import OFFERS, GuardState
+from methodology.guards.inspection import Inspection, inspect
+from methodology.guards.state import OFFERS, GuardState, Round
 from methodology.guards.thresholds import Thresholds
 from tests.bundled_history import BUNDLE
 

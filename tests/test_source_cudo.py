@@ -53,6 +53,25 @@ def test_one_gpu_with_the_least_that_must_come_with_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("again", "counts", "reasons"),
+    [
+        pytest.param(7, [7], ["DUPLICATE_LISTING"], id="the same count again is no more stock"),
+        pytest.param(8, [], ["AMBIGUOUS_LISTING"] * 2, id="two counts of one stock are none"),
+    ],
+)
+def test_a_machine_listed_twice_is_counted_once(
+    again: int, counts: list[int], reasons: list[str]
+) -> None:
+    found = machines(machine(totalGpuFree=7), machine(totalGpuFree=again))
+    assert found.volumes["quantity"].to_list() == counts
+    assert found.rejections["reason"].to_list() == reasons
+    assert set(found.rejections["listing_id"]) == {
+        "nvidia-rtx-a5000|epyc-rome-rtx-a5000|no-luster-1"
+    }
+    assert set(found.quotes["price_text"]) == {"0.5255"}
+
+
 def test_the_ratios_of_the_row_are_obeyed() -> None:
     # 12 vCPUs a GPU, at most 0.25 a GiB: 48 GiB. 0.52 + 12 * 0.0021 + 48 * 0.0034 = 0.7084.
     found = machines(machine(minVcpuPerGpu=11.5, maxVcpuPerMemoryGib=0.25))

@@ -224,6 +224,29 @@ def test_a_page_without_the_known_table_is_refused(old: str, new: str) -> None:
         changed(old, new)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "in units of per 1K tokens",
+        "in units of per 1,000 tokens",
+        "in units of 1B tokens",
+        "per thousand tokens",
+        "in units of per token",
+    ],
+)
+def test_a_page_that_says_another_unit_than_its_labels_is_refused(said: str) -> None:
+    with pytest.raises(ParseError, match=r"UNKNOWN_UNIT.*its labels say a million tokens"):
+        changed("in units of per 1M tokens", said)
+
+
+@pytest.mark.parametrize(
+    "said", ["per million tokens", "in units of per 1,000,000 tokens", "below", "billed per token"]
+)
+def test_the_same_unit_in_other_words_or_in_none_changes_nothing(said: str) -> None:
+    text = BODY.read_text().replace("The prices listed below are in units of per 1M tokens", said)
+    assert read(text).quotes.height == 66
+
+
 def test_another_table_with_prices_is_counted() -> None:
     parsed = changed("</main>", "<table><tr><td>Tool<tr><td>Search<td>$5</table></main>")
     assert parsed.rejections.row(-1, named=True)["reason"] == "NOT_A_MEASURED_METER"

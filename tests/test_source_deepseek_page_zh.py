@@ -10,6 +10,7 @@ import pytest
 
 from collectors.base import Capture, Parsed
 from collectors.tokens.deepseek_page_zh import SOURCE, parse
+from methodology.errors import ParseError
 from tests import real_bodies
 
 BODY = Path(__file__).parent / "payloads" / "deepseek_page_zh" / "2026-09-12.html"
@@ -141,6 +142,14 @@ def test_the_recorded_page_of_august() -> None:
         ("deepseek-v4-pro|DeepSeek-V4-Pro", "OUT", "6", None),
     ]
     assert parsed.rejections.is_empty()
+
+
+@pytest.mark.parametrize("said", ["千 tokens", "十亿 tokens", "1K tokens", "tokens"])
+def test_a_page_that_says_another_unit_than_its_labels_is_refused(said: str) -> None:
+    text = recorded("deepseek_zh_2026-08-01.md")
+    assert "以“百万 tokens”为单位" in text
+    with pytest.raises(ParseError, match="UNKNOWN_UNIT"):
+        read(text.replace("以“百万 tokens”", f"以“{said}”"))
 
 
 def test_the_recorded_table_of_september_lost_its_spans_and_notes() -> None:

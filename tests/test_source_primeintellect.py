@@ -57,6 +57,14 @@ def test_the_documented_offers() -> None:
     assert found.rejections.is_empty()
 
 
+def test_an_offer_listed_twice_has_one_band_of_stock() -> None:
+    low, high = offer(stockStatus="Low"), offer(stockStatus="High")
+    assert page(low, low).volumes["quantity"].to_list() == [1]
+    found = page(low, high)
+    assert found.volumes.is_empty()
+    assert found.rejections["reason"].to_list() == ["AMBIGUOUS_LISTING"] * 2
+
+
 def test_a_price_is_of_all_gpus_of_the_offer() -> None:
     quotes = page(offer({"onDemand": 10.79}, gpuCount=3, provider="runpod")).quotes
     assert quotes.select("listing_id", "price_text", "gpu_count").rows() == [

@@ -45,6 +45,12 @@ def test_the_documented_machine() -> None:
     ]
 
 
+def test_a_machine_listed_twice_is_in_as_many_regions_as_before() -> None:
+    found = types(machine(), machine())
+    assert found.volumes["quantity"].to_list() == types(machine()).volumes["quantity"].to_list()
+    assert "regions_available" in found.rejections["detail"][-1]
+
+
 def test_cents_of_a_machine_of_eight() -> None:
     # 2400 cents for 8 GPUs: 3.00 a GPU-hour.
     found = types(machine(num_gpus=8, configuration={"num_gpus": 8}, hourly_price=2400))

@@ -72,6 +72,7 @@ def parse(capture: Capture) -> Parsed:
     sheet = Sheet(capture, PROVIDER, "per_gpu_hour")
 
     def read(row: dict[str, Any]) -> None:
+        """Add the counts of one model; PriceError says why it is refused whole (``Sheet.each``)."""
         good = "|".join(machines.text(row, part) for part in GOOD)
         price = row.get("price")
         if isinstance(price, dict):

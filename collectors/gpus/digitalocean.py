@@ -135,6 +135,7 @@ def parse_panel_raw(capture: Capture) -> Parsed:
 
 def _read_body(sheet: Sheet, body: object) -> None:
     def read(size: dict[str, Any]) -> None:
+        """Add one size; PriceError says why it is refused whole (``Sheet.each``)."""
         slug = machines.text(size, "slug")
         if size.get("gpu_info") is None:
             raise PriceError("NOT_GPU", "no gpu_info")

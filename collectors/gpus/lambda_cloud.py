@@ -79,6 +79,7 @@ def parse(capture: Capture) -> Parsed:
     machines.not_empty(capture, types)
 
     def read(row: dict[str, Any]) -> None:
+        """Add one machine type; PriceError says why it is refused whole (``Sheet.each``)."""
         key, offer = row["key"], row["offer"]
         if not isinstance(offer, dict):
             raise PriceError("MALFORMED_ROW", f"{key!r} is {type(offer).__name__}, no object")

@@ -151,6 +151,7 @@ class Offers(Rows):
             ParseError: ``EMPTY`` when nothing was.
         """
         self._keep_cheapest()
+        self._count_once()
         found = self.frames()
         whole = replace(
             found,
@@ -176,6 +177,29 @@ class Offers(Rows):
                 told = f"{quote['price_text']}, beside {stands} for the same offer"
                 self.reject(quote["provider"], quote["listing_id"], "DUPLICATE_LISTING", told)
         self.quotes = kept
+
+    def _count_once(self) -> None:
+        """Refuse a count that stands again: one stock listed twice is no larger stock.
+
+        The same figure again is ``DUPLICATE_LISTING``. Where figures differ nothing says which of
+        them holds, and each is ``AMBIGUOUS_LISTING``.
+        """
+        figures: dict[tuple[Any, ...], set[int]] = {}
+        for row in self.volumes:
+            figures.setdefault(_counted(row), set()).add(row["quantity"])
+        kept: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in self.volumes:
+            told = f"{row['meter']} is {row['quantity']}"
+            if len(figures[_counted(row)]) > 1:
+                told = f"{told}; another row of the same moment differs"
+                self.reject("", row["subject"], "AMBIGUOUS_LISTING", told)
+            elif kept.setdefault(_counted(row), row) is not row:
+                self.reject("", row["subject"], "DUPLICATE_LISTING", f"{told}, listed again")
+        self.volumes = list(kept.values())
+
+
+def _counted(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["subject"], row["meter"], row["as_of"]
 
 
 def _offer(quote: dict[str, Any]) -> tuple[Any, ...]:

@@ -134,6 +134,7 @@ def parse_panel_raw(capture: Capture) -> Parsed:
 
 def _read_body(sheet: Sheet, body: object) -> None:
     def read(item: dict[str, Any]) -> None:
+        """Add one item; PriceError says why it is refused whole (``Sheet.each``)."""
         _screen(item)
         listing = _listing(item)
         values = _prices(sheet, listing, item)

@@ -109,6 +109,7 @@ def parse(capture: Capture) -> Parsed:
     zone = _ZONE.search(capture.url)
 
     def read(row: dict[str, Any]) -> None:
+        """Add one server type; PriceError says why it is refused whole (``Sheet.each``)."""
         name, server = row["name"], row["server"]
         if not isinstance(server, dict):
             raise PriceError("MALFORMED_ROW", f"{name!r} is {type(server).__name__}, no object")

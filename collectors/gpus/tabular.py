@@ -26,9 +26,6 @@ DAY = timedelta(days=1)
 
 ZERO = r"^0+(\.0*)?([eE][+-]?[0-9]{1,2})?$"
 
-QUOTE_COLUMNS = list(schemas.schema_of(schemas.Quote))
-REJECTION_COLUMNS = list(schemas.schema_of(schemas.Rejection))
-
 
 def read_csv(capture: Capture, body: bytes, columns: Sequence[str]) -> pl.DataFrame:
     """Return a CSV body as text columns, null where a field is empty.

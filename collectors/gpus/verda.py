@@ -114,6 +114,7 @@ def parse_panel_raw(capture: Capture) -> Parsed:
 
 def _read_rows(sheet: Sheet, rows: list[Any]) -> None:
     def read(row: dict[str, Any]) -> None:
+        """Add one instance type; PriceError says why it is refused whole (``Sheet.each``)."""
         listing = machines.text(row, "instance_type")
         gpus = _gpus(row, listing)
         if row.get("currency", "usd") != "usd":

@@ -168,6 +168,7 @@ def parse_panel_raw(capture: Capture) -> Parsed:
 
 def _read_body(sheet: Sheet, body: object) -> None:
     def read(plan: dict[str, Any]) -> None:
+        """Add one plan; PriceError says why it is refused whole (``Sheet.each``)."""
         listing = machines.text(plan, "id")
         if not _is_gpu(plan, listing):
             raise PriceError("NOT_GPU", f"type {plan.get('type')!r}, no GPU is named")

@@ -23,6 +23,11 @@ Table map (the one table with a row "MODEL VERSION"):
   in the page and is no text here. Two figures that are not struck are ``TWO_PRICES``.
 * features, context length, concurrency: no price, not read.
 
+The sentence above the table, "The prices listed below are in units of per 1M tokens" (read in
+stored copies of 2025-08-21 to 2026-09-10 on 2026-11-21), must name the unit of the row labels. A
+page that says it of any other number of tokens contradicts itself and is refused whole; the
+recorded tables that lost the sentence are taken by their labels.
+
 Notes that change a price:
 
 * "Monday through Friday": ten windows of the week in the place of two of the day. Until the note
@@ -70,6 +75,8 @@ class Words:
     peak: str
     hours: Wording
     routed: re.Pattern[str]
+    unit: re.Pattern[str]
+    units: frozenset[str]
 
 
 ENGLISH = Words(
@@ -85,6 +92,12 @@ ENGLISH = Words(
     peak="PEAK",
     hours=peak_hours.ENGLISH,
     routed=_ROUTED,
+    unit=re.compile(
+        r"(?:\bunits? of (?:per )?|\bprices?\b[^.;|]{0,40}?\bper |"
+        r"\bper (?=[0-9]|hundred|thousand|million|billion))([^.;|]{0,20}?)\s?tokens?\b",
+        re.IGNORECASE,
+    ),
+    units=frozenset({"1m", "1million", "million", "onemillion", "1,000,000"}),
 )
 
 
@@ -97,7 +110,8 @@ def parse(capture: Capture) -> Parsed:
     a price, ``MALFORMED_ROW`` for a price row without a cell for each model.
 
     Raises:
-        ParseError: ``NOT_TEXT``, ``SHAPE``, or ``TABLE_CHANGED`` when the table is not there.
+        ParseError: ``NOT_TEXT``, ``SHAPE``, ``TABLE_CHANGED`` when the table is not there, or
+            ``UNKNOWN_UNIT`` when the page says its prices are of another number of tokens.
     """
     return parse_in(capture, ENGLISH)
 
@@ -116,6 +130,7 @@ def parse_in(capture: Capture, words: Words) -> Parsed:
     versions = next(row for row in table.rows if _is(row[0], words.version))[-len(models) :]
     rows = PageRows(capture, PROVIDER, words.currency)
     note = html_text(capture)
+    _same_unit(capture, words, note)
     listings = [
         _Listing(model, f"{model}|{without_marks(version)}", *_routed(rows, words, note, model))
         for model, version in zip(models, versions, strict=False)
@@ -135,6 +150,15 @@ class _Listing:
     id: str
     ends: datetime | None
     is_gone: bool
+
+
+def _same_unit(capture: Capture, words: Words, note: str) -> None:
+    """Refuse a page whose words name another number of tokens than its row labels do."""
+    for found in words.unit.finditer(note):
+        if _squeezed(found[1]) not in words.units:
+            said = " ".join(found[0].split())
+            told = f"{capture.url}: the page says {said!r}, its labels say a million tokens"
+            raise ParseError(capture.source, "UNKNOWN_UNIT", f"{told}; read the page")
 
 
 def _is(text: str, word: str) -> bool:

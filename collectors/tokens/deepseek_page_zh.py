@@ -9,6 +9,8 @@ buyers in mainland China; not a conversion of the English one. Table, ids and ru
 * hours are Beijing time, quoted eight hours earlier in UTC, days as they then are there. Three
   wordings were seen: daily (to 2026-08-22), Monday to Friday, and Monday to Friday without public
   holidays (September 2026), which is also ``HOLIDAY_TARIFF``.
+* the sentence above the table, 下表所列模型价格以“百万 tokens”为单位 (page of 2026-08-01), is held
+  to the labels as there.
 * a note that requests to a model are routed (路由) refuses that column: its date is not read.
 
 At hand: a clipped whole page of 2026-08-01 (before peak hours; Markdown around an HTML table) and a
@@ -35,6 +37,12 @@ CHINESE = Words(
     off_peak="空闲时段",
     peak="高峰时段",
     hours=peak_hours.CHINESE,
+    unit=re.compile(
+        r"(?:以|每)[\u201c\"\u300c ]{0,2}"
+        r"([^\u3002\uff0c\uff1b\u201d\"|]{0,12}?)\s?tokens?(?![a-z])",
+        re.IGNORECASE,
+    ),
+    units=frozenset({"百万", "一百万", "1百万", "100万", "1m"}),
     routed=re.compile(r"`?(?P<model>deepseek-[\w.-]*\w)`?[^。\uff1b]{0,60}路由"),
 )
 

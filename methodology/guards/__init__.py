@@ -6,9 +6,9 @@ of releases.
 """
 
 from methodology.guards.crowd import peers
-from methodology.guards.inspection import Inspection, Round, Verdict, inspect
+from methodology.guards.inspection import Inspection, Verdict, inspect
 from methodology.guards.releases import Release, load_releases
-from methodology.guards.state import GuardState
+from methodology.guards.state import GuardState, Round
 from methodology.guards.thresholds import DEFAULT, Thresholds
 
 __all__ = [

@@ -14,32 +14,8 @@ from methodology.guards import moves, rows, whole
 from methodology.guards.figures import KEY, figures, standing
 from methodology.guards.memory import noted, remembered
 from methodology.guards.releases import Release
-from methodology.guards.state import GuardState, Memory
+from methodology.guards.state import GuardState, Memory, Round
 from methodology.guards.thresholds import DEFAULT, Thresholds
-
-FOLLOWED = ("offered", "withdrawn")
-"""Statuses with which a source still speaks of an offer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """Facts of a source and of one round of reading it.
-
-    ``captured_at``: naive UTC, of the round's last body. ``digest``: SHA-256 of the body, or of
-    the digests of the pages. ``pages``: candidate rows of each body of the round, refused ones
-    included (``Parsed.seen``). ``currencies``, ``page_cap``, ``mode``, ``path``: as the source's
-    line in the panel says. ``is_proven``: a whole body of it has been compared by a person.
-    """
-
-    source: str
-    captured_at: datetime
-    digest: str
-    pages: tuple[int, ...]
-    currencies: tuple[str, ...] = ("USD",)
-    page_cap: int | None = None
-    mode: str = "snapshot"
-    path: str | None = None
-    is_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

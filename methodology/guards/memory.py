@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from methodology.eligibility import Registers
 from methodology.guards import rows
 from methodology.guards.figures import KEY, identified
-from methodology.guards.state import OFFERS, GuardState
+from methodology.guards.state import OFFERS, GuardState, Round
 from methodology.guards.thresholds import Thresholds
-
-if TYPE_CHECKING:
-    from methodology.guards.inspection import Round
 
 NOTE = {
     "source": pl.String(),

@@ -6,13 +6,10 @@ a person has compared the source with the seller's own page and written a line h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
-
-import polars as pl
 
 from methodology.errors import DefinitionError
 from methodology.register_lines import _check_keys, _failure, _rows, _text
@@ -89,17 +86,3 @@ def load_releases() -> tuple[Release, ...]:
     if not file.is_file():
         raise DefinitionError(f"{FILE}: missing from methodology/instruments; reinstall")
     return parse_releases(file.read_text("utf-8"))
-
-
-def as_frame(releases: Iterable[Release]) -> pl.DataFrame:
-    """Return source, reason, listing, day: one row per line."""
-    return pl.DataFrame(
-        [(r.source, r.reason, r.listing, r.day) for r in releases],
-        schema={
-            "source": pl.String,
-            "reason": pl.String,
-            "listing": pl.String,
-            "day": pl.Date,
-        },
-        orient="row",
-    )

@@ -32,13 +32,12 @@ from tests.meaning.entries import of_trees
 KNOWN: dict[tuple[str, str], str] = {
     ("aws_bedrock", "every currency '$'"): "of a description; the currency is a field of its own",
     ("aws_list", "every currency '$'"): "of a description; the currency is a column of its own",
-    ("aws_list", "a figure as"): "a machine listed twice: where one price is refused the other is",
+    ("aws_list", "a figure as"): "a machine listed twice: the lowest sound price stands (2.4)",
     ("aws_list", "a cell"): "the same",
     ("aws_history", "a figure as"): "the same",
     ("aws_history", "a cell"): "the same",
     ("baidu_qianfan", "a row again"): "a row under a cell over two rows; the older price ends",
     ("chutes", "field renamed"): "the price is stated twice; the other statement is read",
-    ("deepseek_page", "every unit"): "the words above the table are not read",
     ("google_page", "every unit 'per hour'"): "of storage, which is no good of ours",
     ("lobehub_cny", "field renamed"): "a key is a range and a mode; any that begins at 0 is base",
     ("oneapi_cny", "every currency"): "of the comments of a table that is history",
@@ -49,7 +48,11 @@ KNOWN: dict[tuple[str, str], str] = {
 """Source and first words of a change: why the same rows, or other ones, are right."""
 
 CHEAPEST = "again with other prices"
-"""GPU lists that name an offer twice: the lowest posted price stands, as a buyer would have it."""
+"""GPU lists that name an offer twice: one row stands, the lowest, as a buyer would have it.
+
+``CONFLICTING_ROWS`` of rulebook 2.4 says so, and decision i of chapter 14 takes the lowest of the
+offers of a group. A second row that is wrong and low is a jump like any other (6.1, 6.2).
+"""
 
 FRAMES = ("quotes", "volumes", "rates", "asks")
 
