@@ -11,6 +11,7 @@ before it gets its name in the drop, and a drop that is made anew takes it from 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -41,6 +42,9 @@ NOTICES: Final = "v1/notices"
 
 MOST: Final = 32
 """So many manifests are stamped after one run; an authority named late is not asked for a year."""
+
+PATIENCE: Final = 5.0
+"""Seconds for which a command by hand waits for an authority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,25 @@ def stamp(shop: Shop, at: datetime) -> int:
     if told and told[-1]["reason"] == why.reason:
         return 0
     return shop.append([_failed(shop, asked[0], one, why, at)])
+
+
+def after(shop: Shop) -> None:
+    """Ask at the end of a command that published between two live runs; nothing can fail it.
+
+    As a run does, but for :data:`PATIENCE` seconds at most. What goes wrong is left to the next
+    live run, which asks again and says why in the log.
+    """
+    if shop.settings.timestamp_authority is None:
+        return
+    seconds = min(PATIENCE, shop.settings.witness_seconds)
+    settings = shop.settings.model_copy(update={"witness_seconds": seconds})
+    with contextlib.suppress(SpotfixError, OSError, ValueError, KeyError):
+        asked = [m for m in waiting(shop) if timestamps.held(settings.ledger, m.body) is None]
+        for one, answer in _answers(settings, asked[:MOST]):
+            if isinstance(answer, Unwitnessed):
+                return
+            timestamps.keep(settings.ledger, one.body, answer.evidence)
+            write_durably(one.token, answer.evidence)
 
 
 def _failed(shop: Shop, newest: Manifest, one: Manifest, why: Unwitnessed, at: datetime) -> Make:

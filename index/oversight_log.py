@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from index import officers, projections, reading, schedule
+from index import manifest_stamps, officers, projections, reading, schedule
 from index.config import Settings
 from index.shop import Shop, look, open_shop
 from methodology import clock
@@ -63,6 +63,7 @@ def log(
         record = {**content, "at": clock.iso(at), **_signed(shop, content, signing)}
         seq = shop.log.size
         shop.append([lambda place: {**record, "seq": place}])
+        manifest_stamps.after(shop)
     if not projections.is_current(settings):
         projections.rebuild(settings)
     return {**record, "seq": seq}

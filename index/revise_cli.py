@@ -84,6 +84,7 @@ def revise(
     """
     from index import (
         corrections,
+        manifest_stamps,
         officers,
         projections,
         reading,
@@ -124,6 +125,7 @@ def revise(
                     signed = officers.gather(shop, text, (key, cosign), signature or ())
                     made.done = restating.carry_out(made, signed, shop)
                     bars.tell("publish", f"{len(made.done)} decisions")
+                    manifest_stamps.after(shop)
             if made.done and not projections.is_current(settings):
                 projections.rebuild(settings, bars.tell)
     if statement is not None:

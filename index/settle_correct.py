@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from index import officers, projections, reading, schedule, settlement_corrections
+from index import manifest_stamps, officers, projections, reading, schedule, settlement_corrections
 from index.settlement_corrections import CORRECT, OUTCOMES, SAME, STANDS, Plan
 from index.shop import look, open_shop
 from methodology import clock
@@ -64,6 +64,7 @@ def correct(settings: Settings, contract: Contract, month: date, wish: Wish) -> 
                 text = made.statement()
                 signed = officers.gather(shop, text, wish.files, wish.elsewhere)
                 logged = settlement_corrections.carry_out(made, signed)
+                manifest_stamps.after(shop)
         if logged is not None and not projections.is_current(settings):
             projections.rebuild(settings)
     return _told(made, is_trial, logged)

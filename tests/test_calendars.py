@@ -9,18 +9,33 @@ import json
 import re
 from datetime import date, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner
 
-from index import calendar_records, cli, doctor_calendars, opening, replay, schedule
+from index import (
+    calendar_records,
+    cli,
+    doctor_calendars,
+    opening,
+    replay,
+    schedule,
+    settlements,
+)
 from index.config import Settings
 from index.feed import formats
+from index.publication import record, tree
+from index.shelves import Folder
 from index.shop import open_shop
+from index.verify_settlements import check_prices
+from index.verifying import Findings, Seen
 from methodology import calendars, clock
+from methodology.contracts import load_contracts
 from tests import feed_tree
 from tests import live_world as lw
 from tests import loopback as lb
+from tests import revision_world as rw
 
 AUGUST = datetime(2026, 8, 12, 20)
 NOVEMBER = datetime(2026, 11, 21)
@@ -62,6 +77,55 @@ def test_a_live_log_begun_in_2026_runs_and_verifies_in_2027(
     ended = [r["text"] for r in found if r["type"] == "notice" and r["kind"] == "CALENDAR_END"]
     assert [text.split(";")[0] for text in ended] == ["calendar XSHG 1.0.0 ends on 2026-12-31"]
     assert replay.verify(settings).problems == []
+
+
+class Held:
+    """A log's records as a stranger has them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bodies = rw.bodies(settings)
+        self.records = [json.loads(body) for body in self.bodies]
+
+
+def strangers_problems(settings: Settings) -> list[str]:
+    """Return what a stranger finds wrong with lists and prices, from published files alone."""
+    seen, found = Held(settings), Findings()
+    places = range(len(seen.bodies))
+    check_prices(cast("Seen", seen), Folder(settings.site / "batches"), found, places)
+    return [str(one) for one in found.problems]
+
+
+def test_a_stranger_goes_by_the_published_list_that_his_release_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A price of July, in which nothing was published, by the first edition of Chicago's list."""
+    contract = load_contracts()["H100-MEAN-BUSINESS"]
+    when = datetime(2026, 8, 3, 16)
+    settings = lw.settings(tmp_path / "out")
+    with open_shop(settings) as shop:
+        opening.append(shop, AUGUST)
+        told = settlements.content(
+            shop.published, contract, date(2026, 7, 1), when, batches=shop.batches
+        )
+        told |= {"log_origin": shop.log.origin, "administrator_id": "x"}
+        shop.append([lambda seq: record.settlement({**told, "seq": seq})])
+    first = calendars.editions()["CMES"][0]
+    assert told["pricing_days"]["calendar_digest"] == f"sha256:{first.digest}"
+    assert strangers_problems(settings) == []
+    # A release that has no first edition: the list beside the log is all there is.
+    known = calendars.by_digest
+    monkeypatch.setattr(
+        calendars, "by_digest", lambda digest: None if digest == first.digest else known(digest)
+    )
+    assert strangers_problems(settings) == []
+    cited = next(r for r in rw.bodies(settings) if b'"calendar_id":"CMES"' in r)
+    body = settings.site / tree.body_path("calendar", json.loads(cited)["artefact"]["sha256"][7:])
+    body.write_bytes(body.read_bytes().replace(b"2026-07", b"2026-06"))
+    assert [p for p in strangers_problems(settings) if "H100-MEAN-BUSINESS" in p]
+    body.unlink()
+    assert any(
+        "is missing" in p and "H100-MEAN-BUSINESS" in p for p in strangers_problems(settings)
+    )
 
 
 # The doctor ---------------------------------------------------------------------------------------
@@ -224,6 +288,25 @@ def test_the_feed_shows_the_newest_edition_of_the_log(tmp_path: Path) -> None:
         found = client.get("/v1/calendar/CMES").json()
         assert (found["version"], found["last_day"], found["seq"]) == ("1.1.0", "2027-12-31", 8)
         assert client.get("/v1/calendar/XSHG").json()["last_day"] == "2026-12-31"
+        first = client.get("/v1/calendar/CMES?edition=1.0.0").json()
+        assert (first["version"], first["last_day"]) == ("1.0.0", "2026-12-31")
+        by_digest = client.get(f"/v1/calendar/CMES?edition={first['digest']}").json()
+        assert by_digest["seq"] == first["seq"]
+        missing = client.get("/v1/calendar/CMES?edition=1.2.0")
+        assert (missing.status_code, "the log has 1.1.0, 1.0.0" in missing.text) == (404, True)
+        assert client.get("/v1/calendar/CMES?edition=newest").status_code == 400
+        # Thanksgiving 2026 is 26 November; New Year's Eve is a Thursday, New Year's Day is none.
+        old = client.get("/v1/calendar/CMES.ics?edition=1.0.0").text.split("\r\n")
+        days = [line[-8:] for line in old if line.startswith("DTSTART;VALUE=DATE:")]
+        assert days[-3:] == ["20261229", "20261230", "20261231"]
+        assert len(days) == first["sessions"]
+        new = client.get("/v1/calendar/CMES.ics")
+        assert new.headers["content-type"] == "text/calendar; charset=utf-8"
+        assert "DTSTART;VALUE=DATE:20270104" in new.text
+        assert "DTSTART;VALUE=DATE:20270101" not in new.text
+        name = f"/batches/calendar/{first['artefact']['sha256'][7:]}.jsonl"
+        listed = json.loads(client.get(name).text)["file"]
+        assert listed == (FOLDER / "CMES.toml").read_text("utf-8")
         told = client.get("/v1/notices").text
         assert "calendar XSHG 1.0.0 ends on 2026-12-31" in told
 

@@ -16,7 +16,14 @@ from typing import Any
 
 import pytest
 
-from index import doctor_published, manifest_stamps, opening, verify_cli
+from index import (
+    doctor_published,
+    manifest_stamps,
+    opening,
+    oversight,
+    oversight_log,
+    verify_cli,
+)
 from index.config import Settings
 from index.ledger.check import check_files
 from index.publication import timestamps
@@ -109,6 +116,26 @@ def test_a_manifest_gets_a_token_that_openssl_verifies_as_the_guide_says(world: 
     # Over other bytes it proves nothing.
     world.manifest.write_bytes(world.manifest.read_bytes() + b" ")
     assert openssl().returncode != 0
+
+
+def record_notice(settings: Settings) -> dict[str, Any]:
+    """Log a notice as ``spotfix oversight notice`` does."""
+    return oversight_log.log(settings, lambda shop, at: oversight.notice(shop, "OTHER", "Told."))
+
+
+def test_a_command_asks_at_its_end_and_nothing_comes_of_a_refusal(world: World) -> None:
+    sound = world.server.routes["/tsa"]
+    world.server.routes["/tsa"] = lb.reply(b"busy", status=503)
+    with open_shop(world.settings) as shop:
+        opening.append(shop, AT)
+    first = record_notice(world.settings)
+    assert [path.name for path in world.manifest.parent.glob("*.tsr")] == []
+    world.server.routes["/tsa"] = sound
+    again = record_notice(world.settings)
+    assert again["seq"] == first["seq"] + 1  # the refusal was not logged
+    names = [path.name for path in sorted(world.manifest.parent.glob("*.tsr"))]
+    assert names == [f"MANIFEST_000{n}.json.tsr" for n in (1, 2, 3)]
+    assert world.problems() == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from starlette.types import Scope
 
 from index.feed import formats, openapi, problems, queries
+from index.feed.formats import ICS
 from index.feed.headers import (
     JSON,
     NDJSON,
@@ -158,18 +159,33 @@ class Catalogue:
             )
         year = asked.get("year", self.feed.now().year)
         if suffix:
-            return prepare(formats.calendar_ics(year), b"text/calendar; charset=utf-8", _DAY)
+            return prepare(formats.calendar_ics(year), ICS, _DAY)
         return prepare(formats.calendar_json(year), JSON, _DAY)
 
     def logged_calendar(self, scope: Scope) -> Reply:
-        """Answer ``/v1/calendar/{name}``: the newest record of a calendar that contracts use."""
-        read(scope["query_string"], {})
-        name = scope["path_params"]["name"]
+        """Answer ``/v1/calendar/{name}?edition=`` and the same with ``.ics``.
+
+        It is the record of a calendar that contracts use: the newest, or that of an edition, by
+        version or digest. With ``.ics`` it is its list of sessions.
+        """
+        wanted = read(scope["query_string"], {"edition": queries.edition}).get("edition")
+        asked = scope["path_params"]["name"]
+        name = asked.removesuffix(".ics")
         logged = self.feed.store.of_type.get("calendar", ())
-        for entry in reversed(logged):
-            if entry.record()["calendar_id"] == name:
-                keep = moving(self.feed.timetable.keep_all(self.feed.now()))
+        mine = [entry for entry in reversed(logged) if entry.record()["calendar_id"] == name]
+        for entry in mine:
+            record = entry.record()
+            if wanted not in (None, record["version"], record.get("digest")):
+                continue
+            keep = _DAY if wanted else moving(self.feed.timetable.keep_all(self.feed.now()))
+            if name == asked:
                 return self.feed.prepared(entry).plus(keep)
+            cited = record["artefact"]["sha256"].removeprefix("sha256:")
+            body = cited_body(self.feed.store.site, "calendar", cited)
+            return prepare(formats.sessions_ics(record, body), ICS, keep)
+        if mine:
+            there = ", ".join(entry.record()["version"] for entry in mine)
+            raise Problem("not-found", f"no edition {wanted} of {name[:60]}; the log has {there}")
         known = sorted({str(entry.record()["calendar_id"]) for entry in logged})
         more = f"; the log has {', '.join(known)}" if known else ""
         raise Problem("not-found", f"no calendar {name[:60]!r}; there is {formats.CALENDAR}{more}")

@@ -19,6 +19,9 @@ import xlsxwriter
 
 from index.publication import texts
 from methodology import clock
+from methodology.calendars import Calendar, parse
+
+ICS: Final = b"text/calendar; charset=utf-8"
 
 CALENDAR: Final = "calendar-day/1"
 """Every calendar day is an index day (rulebook 9.1)."""
@@ -287,6 +290,34 @@ def calendar_ics(year: int) -> bytes:
                 ]  # fmt: skip
     lines.append("END:VCALENDAR")
     return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def sessions_ics(record: Mapping[str, Any], body: bytes) -> bytes:
+    """Return the sessions of an exchange as iCalendar: one whole day each, of the logged list.
+
+    Args:
+        record: the ``calendar/1.0`` record.
+        body: the published copy of the list that it cites.
+    """
+    listed: Calendar = parse(str(record["calendar_id"]), _file(body), Calendar)
+    name = f"{listed.id} {listed.version}"
+    stamp = str(record["at"])[:19].replace("-", "").replace(":", "") + "Z"
+    lines = [
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//spotfix//sessions//EN",
+        "CALSCALE:GREGORIAN", f"X-WR-CALNAME:spotfix {name}",
+    ]  # fmt: skip
+    for day in listed.days:
+        lines += [
+            "BEGIN:VEVENT", f"UID:{listed.id}-{day:%Y%m%d}-session@spotfix",
+            f"DTSTAMP:{stamp}", f"DTSTART;VALUE=DATE:{day:%Y%m%d}",
+            f"SUMMARY:{listed.id} session", "TRANSP:TRANSPARENT", "END:VEVENT",
+        ]  # fmt: skip
+    lines.append("END:VCALENDAR")
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def _file(body: bytes) -> bytes:
+    return str(json.loads(body)["file"]).encode("utf-8")
 
 
 def _days(year: int) -> Iterator[date]:

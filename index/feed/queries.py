@@ -31,6 +31,7 @@ _DURATION = re.compile(r"P(?:T([0-9]{1,6})([HMS])|([0-9]{1,4})D)")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,15}")
 _TYPES = re.compile(r"[a-z_]{1,32}(,[a-z_]{1,32}){0,31}")
 _INDEX = re.compile(r"[A-Za-z0-9.-]{1,80}(,[A-Za-z0-9.-]{1,80}){0,63}")
+_EDITION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}|sha256:[0-9a-f]{64}")
 _SEAL_BYTES = 12
 
 
@@ -148,6 +149,13 @@ def year(name: str, text: str) -> int:
     if not 2020 <= found <= 2099:
         raise invalid(name, text, "is not a year between 2020 and 2099")
     return found
+
+
+def edition(name: str, text: str) -> str:
+    """Read an edition of a list of sessions: its version, or ``sha256:`` and its digest."""
+    if not _EDITION.fullmatch(text):
+        raise invalid(name, text, "is no version such as 1.0.0 and no digest sha256:<64 hex>")
+    return text
 
 
 def statuses(name: str, text: str) -> frozenset[str]:
