@@ -101,6 +101,7 @@ def routes(feed: Feed) -> list[BaseRoute]:
         "/v1/log/proof/{seq}": told.proof,
         "/v1/openapi.json": told.openapi,
         "/v1/schemas/{type}.json": told.schema,
+        "/v1/schemas/publication.xsd": told.xsd,
         "/v1/problems/{name}": told.problem,
         "/healthz": told.health,
     }

@@ -24,7 +24,7 @@ from index.feed.problems import Problem
 from index.feed.queries import read
 from index.feed.resources import Feed, cited_body, day_path
 from index.feed.store import Entry, Series
-from index.publication import proofs, schema
+from index.publication import proofs, schema, xsd
 from methodology import clock
 
 TEXT: Final = b"text/plain; charset=utf-8"
@@ -263,6 +263,11 @@ class Catalogue:
             )
         body = schema.schema_text(name).encode()
         return prepare(body, b"application/schema+json", _DAY)
+
+    def xsd(self, scope: Scope) -> Reply:
+        """Answer ``/v1/schemas/publication.xsd``: the XML Schema of fixings in XML."""
+        read(scope["query_string"], {})
+        return prepare(xsd.document(), b"application/xml", _DAY)
 
     def openapi(self, scope: Scope) -> Reply:
         """Answer ``/v1/openapi.json``: the contract of ``/v1``."""
