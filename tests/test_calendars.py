@@ -128,6 +128,34 @@ def test_a_stranger_goes_by_the_published_list_that_his_release_lacks(
     )
 
 
+def test_settle_goes_by_the_edition_of_the_log_and_an_older_site_gets_its_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "utc_now", lambda: NOVEMBER)
+    settings = lw.settings(tmp_path / "out")
+    words = ("settle", "H100-MEAN-BUSINESS", "--month", "2026-07", "--json")
+
+    def version() -> str:
+        result = rw.spotfix(settings, *words)
+        assert result.exit_code == 0, result.output
+        return str(json.loads(result.stdout)["pricing_days"]["calendar_version"])
+
+    with open_shop(settings) as shop:
+        opening.append(shop, AUGUST)
+    assert version() == "1.0.0"
+    # A release that did not publish lists left none; the next publication brings them.
+    folder = settings.site / "batches" / "calendar"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(before) == 4
+    for path in folder.iterdir():
+        path.unlink()
+    with open_shop(settings) as shop:
+        opening.append(shop, NOVEMBER)
+    assert version() == "1.1.0"
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert (len(after), before.items() <= after.items()) == (7, True)
+
+
 # The doctor ---------------------------------------------------------------------------------------
 
 
