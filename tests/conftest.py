@@ -45,6 +45,8 @@ HEAVY = (
     *("test_publisher_full_disk", "test_revise", "test_gate", "test_warehouse_files"),
     *("test_fuzz", "test_guarding", "test_canaries", "test_stamping", "test_tampering"),
     *("test_artefacts", "test_publisher_kill", "test_keys_cli", "test_benchmarks"),
+    *("test_real_bodies_tokens", "test_source_invariants", "test_cli_words", "test_audit_bundle"),
+    *("test_backtest_scenarios", "test_publication_schema", "test_schedule", "test_verify_cli"),
 )
 """The dearest files, dearest first: begun first, no worker is left alone with one at the end."""
 
