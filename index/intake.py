@@ -185,11 +185,15 @@ def read_captures(
     volumes = _stack([p.volumes for p in parts], schemas.Volume)
     rates = _stack([p.rates for p in parts], schemas.Rate)
     refused = _stack([p.rejections for p in parts], schemas.Rejection)
-    deep, thin = depth_quotes(_stack([p.asks for p in parts], Ask), rules)
+    asks = _stack([p.asks for p in parts], Ask)
+    seen = quotes.height + refused.height + asks.height
+    del parts  # a live window is some dozen rounds: what is stacked is not held twice
+    deep, thin = depth_quotes(asks, rules)
     deep, unbelieved = applied(deep, guarded, None)
     coverage, licences = _coverage(used, mode, rules)
     registers = Registers(register.provider_map(), register.listing_map(), licences)
     steady, shifted = without_shifted(quotes, rules)
+    del quotes
     observations, more = normalise(pl.concat([steady, deep]), registers, rules.bounds)
     volumes, old_volumes = _newest(
         volumes.sort("as_of", "capture_sha256"),
@@ -209,7 +213,6 @@ def read_captures(
         coverage,
         is_live=mode == "live",
     )
-    seen = quotes.height + refused.height + sum(p.asks.height for p in parts)
     return Intake(mode, inputs, rejections, tuple(used), tuple(failures), seen, guarded)
 
 
