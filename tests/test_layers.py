@@ -45,6 +45,7 @@ _SIGNED = {
         "texts",
         "fix",
         "drop",
+        "xsd",
     )
 }
 OPEN_DOORS = {"publication": _LOG, "feed": _LOG | _SIGNED}
