@@ -63,8 +63,7 @@ def prepare(point: Any) -> Any:  # Return i * 16^j * point in row j, place i, so
     return rows
 def times(rows: Any, factor: int) -> Any:  # Return factor * point, 0 <= factor < 2^256, from its prepared rows.
     total = rows[0][0]
-    for row in rows:
-        total, factor = add(total, row[factor & 15]), factor >> 4
+    for row in rows: total, factor = add(total, row[factor & 15]), factor >> 4
     return total
 BASE = prepare(unpack(bytes.fromhex("58" + "66" * 31)))
 
@@ -72,8 +71,7 @@ class Key:  # One Ed25519 public key from a PEM file. ValueError: it is none tha
     def __init__(self, pem: bytes, purpose: str) -> None:
         lines = pem.decode("ascii").strip().split("\n")
         der = base64.b64decode("".join(lines[1:-1]), validate=True)
-        if "PUBLIC KEY" not in lines[0] or len(der) != 44 or der[:12].hex() != "302a300506032b6570032100":
-            raise ValueError("is not the PEM file of an Ed25519 public key")
+        if "PUBLIC KEY" not in lines[0] or len(der) != 44 or der[:12].hex() != "302a300506032b6570032100": raise ValueError("is not the PEM file of an Ed25519 public key")
         self.raw, self.id = der[12:], purpose + "-" + hashlib.sha256(der[12:]).hexdigest()[:16]
         x, y, z, t = unpack(self.raw)
         self.minus = prepare((P - x, y, z, P - t))
@@ -94,8 +92,7 @@ def root_from(leaf: bytes, place: int, size: int, path: list[bytes]) -> bytes:
     if size == 1 or not path:  # path: siblings, the nearest first
         return leaf if size == 1 and not path else b""
     half = half_of(size)
-    if place < half:
-        return node(root_from(leaf, place, half, path[:-1]), path[-1])
+    if place < half: return node(root_from(leaf, place, half, path[:-1]), path[-1])
     return node(path[-1], root_from(leaf, place - half, size - half, path[:-1]))
 def roots_from(old: int, new: int, old_root: bytes, path: list[bytes], whole: bool = True) -> Any:  # old, new
     if old == new or not path:
@@ -134,9 +131,13 @@ def canonical(value: Any) -> str:  # Return JSON in its one form (RFC 8785): key
         return "[" + ",".join(canonical(one) for one in value) + "]"
     if isinstance(value, float) or (isinstance(value, int) and abs(value) >= 2**53): raise ValueError("holds the number %r, which no record may" % value)
     return json.dumps(value, ensure_ascii=False)
+FAST = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))  # of ASCII text, what canonical() gives
+def number(text: str) -> int:  # Return an integer that all readers hold exactly; a record holds no other number.
+    if not re.fullmatch("-?[0-9]{1,16}", text) or abs(int(text)) >= 2**53: raise ValueError("holds the number %.99s, which no record may" % text)
+    return int(text)
 def read(text: bytes) -> Any:  # Return what canonical JSON holds: no name twice, so that all readers see the same.
-    value = json.loads(text)
-    if canonical(value).encode() != text: raise ValueError("is not canonical JSON")
+    value = json.loads(text, parse_float=number, parse_int=number, parse_constant=number)
+    if (FAST.encode(value) if text.isascii() else canonical(value)).encode() != text: raise ValueError("is not canonical JSON")
     return value
 def lines_in(body: bytes) -> list[bytes]:  # Return the lines of a body; each one is ended.
     if not body.endswith(b"\n"[:len(body)]): raise ValueError("its last line is not ended")
@@ -157,8 +158,7 @@ def weights_anew(volumes: dict[str, Any], rank: str, is_largest: bool) -> dict[s
         left, rest = 1 - cap * len(top), sum(v for g, v in size.items() if g not in top)
         shares = {g: cap if g in top else left * v / rest for g, v in size.items()}
         above = {g for g, share in shares.items() if share > cap}
-        if not above:
-            break
+        if not above: break
         top |= above
     units = {g: math.floor(share * 10**8) for g, share in shares.items()}
     order = sorted(size, key=lambda g: (units[g] - shares[g] * 10**8, g))  # largest remainders, 5.4
@@ -171,8 +171,7 @@ def kept_at(weights: list[int], share: Fraction) -> list[int]:
         below += weight
         if abs(below - whole * share) <= len(weights) and place < last:
             return [int(i in (place, place + 1)) for i in range(last + 1)]
-        if below > whole * share or place == last:
-            break
+        if below > whole * share or place == last: break
     return [2 * (i == place) for i in range(last + 1)]
 def rate_of(panel: list[Any], estimator: str) -> tuple[Fraction, list[int]]:
     """Return the exact rate, sum(p * k) / sum(k), and k; panel: (price in nano, group, weight)."""
@@ -214,7 +213,7 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         self.wrong: list[dict[str, str]] = []
         self.at, self.size, self.root, self.origin = "", 0, b"", ""
         self.leaves: dict[int, bytes] = {}
-        self.records, self.fixings = {}, {}  # type: dict[int, Any], dict[Any, Any]  # by seq; by name and revision
+        self.records, self.fixings, self.kinds = {}, {}, {}  # type: dict[int, Any], dict[Any, Any], dict[str, list[Any]]  # by seq; by name and revision; by type
         self.done, self.proven, self.signed = Counter(), set(), set()  # type: Counter[str], set[int], set[int]
         self.ends: dict[str, int] = {}  # from this record on a key's signatures count no more
         self.skipped: dict[str, list[str]] = {"not made again: " + NOT_HERE: []}
@@ -251,8 +250,7 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         for seq, r in sorted(self.records.items()):
             self.guard(self.name_of(r), checks.get(r["type"], lambda r: None), r)
             for name, found in (("proof that it is in the log", self.proven), ("signature that holds", self.signed)):
-                if seq not in found and (r["type"] in SIGNED or found is self.proven):
-                    self.say("has no " + name)
+                if seq not in found and (r["type"] in SIGNED or found is self.proven): self.say("has no " + name)
         self.guard("contents.json", self.check_contents)
     def check_contents(self) -> None:  # Check every file against contents.json, and that against its signature.
         body = self.files["contents.json"]
@@ -277,14 +275,12 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
             old, end = (r["replaces"], max(seq, r["effective_seq"])) if r["replaces"] else (r["key_id"], r["effective_seq"])
             self.ends[old] = min(end, self.ends.get(old, end))
         self.leaves[seq], self.records[seq] = leaf, r
+        self.kinds.setdefault(r["type"], []).append(r)
     def check_signature(self, line: Any) -> None:  # Check one signature over the exact bytes of a record.
         seq, key = line["seq"], self.keys.get(line["key_id"])
-        if key is None:
-            self.say("record %s is signed by %s, which you did not give" % (seq, line["key_id"]))
-        elif not key.signed(self.leaves[seq], b64(line["signature"])):
-            self.say("is no signature of record %s by %s" % (seq, key.id))
-        elif seq >= self.ends.get(key.id, seq + 1):
-            self.say("record %s is signed by %s, replaced or revoked from record %s on" % (seq, key.id, self.ends[key.id]))
+        if key is None: self.say("record %s is signed by %s, which you did not give" % (seq, line["key_id"]))
+        elif not key.signed(self.leaves[seq], b64(line["signature"])): self.say("is no signature of record %s by %s" % (seq, key.id))
+        elif seq >= self.ends.get(key.id, seq + 1): self.say("record %s is signed by %s, replaced or revoked from record %s on" % (seq, key.id, self.ends[key.id]))
         else:
             self.signed.add(seq)
             self.done["signatures of records"] += 1
@@ -339,14 +335,14 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
                     and level in DETERMINED and "BOOTSTRAP_VINTAGE" not in r["flags"] and r["published_at"][:19] <= r["final_at"][:19])  # 11.3
         self.same("settlement_eligible", r["settlement_eligible"], eligible)
         inputs = self.check_commitment(r)
-        listing = [m for s, m in sorted(self.records.items()) if m["type"] == "methodology" and s < r["seq"]][-1]
+        listing = [m for m in sorted(self.kinds.get("methodology", []), key=lambda m: m["seq"]) if m["seq"] < r["seq"]][-1]
         rules = read(self.body("rules", listing["artefact"]["sha256"])[:-1])["frozen"]
         for name in ("methodology_digest", "definition_digest"):
             self.same(name + " is of a rule in force", r[name].split(":")[1] in rules, True)
         state, basket = (read(self.body(kind, digest)[:-1]) for kind, digest in (
             ("panel_state", r["panel_state"]["sha256"]), ("basket", r["basket_digest"])))
         rows = [read(x) for x in lines_in(self.body("contributions", r["contributions"]["sha256"]))]
-        stopped = [i for i in self.records.values() if (i["type"], i.get("kind")) == ("incident", "ENGINE_DIFFERENCE") and r["revision"] == 0]
+        stopped = [i for i in self.kinds.get("incident", []) if i.get("kind") == "ENGINE_DIFFERENCE" and r["revision"] == 0]
         why = ("known to be wrong, its final was stopped (22.3)" if any(
                all(i[k] == r[k] for k in COMMITTED[:3]) for i in stopped) else "moved with a parent whose days are not cited (10.4)" if level == "MODEL" else
                "a regression over 13 months (19.6)" if family == "QAX" and value else
@@ -354,10 +350,8 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         if why:
             self.skipped.setdefault("not made again: " + why, []).append(self.name_of(r))
             return
-        if family in ("TKR", "GPR"):
-            found = self.rate(r, [x for x in rows if x["status"] != "REFUSED"], basket, state, inputs)
-        elif level == "CARRY":
-            found = shown(Fraction(state["value_units"], 10 ** r["decimals"]), r["decimals"])
+        if family in ("TKR", "GPR"): found = self.rate(r, rows, basket, state, inputs)
+        elif level == "CARRY": found = shown(Fraction(state["value_units"], 10 ** r["decimals"]), r["decimals"])
         else:
             found = getattr(self, family.lower())(r, rows, basket, state, inputs) if level != "NO_FIX" else None
         self.same("value", value, found)
@@ -370,18 +364,19 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
         lines = lines_in(self.body("inputs", commit["inputs"]["sha256"]))
         self.same("input_digest", r["input_digest"], "sha256:" + root_of([leaf_hash(x) for x in lines]).hex())
         self.same("input_count", r["input_count"], len(lines))
-        seen = any(w["type"] == "witness" and commit["seq"] < w["size"] <= w["seq"] < r["seq"] for w in self.records.values())
+        seen = any(commit["seq"] < w["size"] <= w["seq"] < r["seq"] for w in self.kinds.get("witness", []))
         self.same("flagged as unwitnessed, or witnessed", seen or "COMMIT_UNWITNESSED" in r["flags"], True)
         return [read(x) for x in lines]
     def rate(self, r: Any, rows: Any, basket: Any, state: Any, inputs: Any) -> str | None:
         """Return a rate's value from its panel; check weights, kept weights, band, CNY, grade."""
-        places, level = r["decimals"], r["waterfall"]
+        places, level, told, rows = r["decimals"], r["waterfall"], len(rows), [x for x in rows if x["status"] != "REFUSED"]
         counted = [x for x in rows if x["status"] in ("OBSERVED", "HELD")]
         frozen = {g: units_of(w) for g, w in by(basket.get("members", ()), "group", "weight").items()}
         prices = by(rows, "group", "price_nano")
         weight = Fraction(sum(frozen.get(x["group"], 0) for x in counted), 10**8)
-        self.same("n_used", r["n_used"], len(counted))
-        self.same("weight_share", r["weight_share"], shown(weight, 8))
+        many = [len({x[name] for x in counted}) for name in ("group", "source")]
+        for name, due in zip(("weight_share", "n_used", "n_collected", "n_excluded", "n_providers", "n_sources", "basket_version"),
+                             (shown(weight, 8), len(counted), told, told - len(counted), *many, basket["vintage"])): self.same(name, r[name], due)
         enough = len(counted) >= (3 if "SMALL_PANEL" in r["flags"] else 5) and 2 * weight >= 1  # 10.1
         if "coverage" not in (r["no_fix_reason"] or "") and level != "CARRIED_INPUT":
             self.same("level %s: enough groups and weight" % level, level in DETERMINED, enough)
@@ -403,6 +398,7 @@ class Audit:  # What a bundle holds and what was found wrong; `at` is the place 
             price = x["quoted_nano"] if x["status"] == "OBSERVED" else state["groups"][x["group"]]["used"]
             self.same("price of %s is among the inputs" % x["group"], x["quoted_nano"] in stated, True)
             self.same("price of %s" % x["group"], x["price_nano"], price)
+        self.same("level", r["level"], shown(Fraction(state["level"], 10**4), 4))
         for other in r["alt"]: self.same("value in " + other["currency"], other["value"], shown(value * exact(other["fx_rate"]), places))  # 9.4: exact rates, rounded once
         for name, share in (("p1", 1), ("p25", 25), ("p50", 50), ("p75", 75), ("p99", 99)): self.same(name, r[name], shown(mean_of(panel, kept_at([m[2] for m in panel], Fraction(share, 100))), places))
         band = [rate_of(panel[:i] + panel[i + 1:], basket["estimator"])[0] for i in range(len(panel))] if panel[1:] else []
@@ -458,8 +454,7 @@ def files_of(place: str) -> dict[str, bytes]:  # Return the files of a folder or
             members = [m for m in tar if not m.isdir()]
             odd = [m.name for m in members if not m.isreg() or m.issparse()]
             found = {m.name.split("/", 1)[-1]: tar.extractfile(m) for m in members if not odd}
-            if odd or len(found) != len(members):  # other programs would unpack other files
-                raise ValueError("%s: %s" % (place, "%s is no plain file" % odd[0] if odd else "holds a file twice"))
+            if odd or len(found) != len(members): raise ValueError("%s: %s" % (place, "%s is no plain file" % odd[0] if odd else "holds a file twice"))
             return {name: file.read() for name, file in found.items() if file}
     paths = [pathlib.Path(folder, name) for folder, _, names in os.walk(place) for name in names]
     odd = [str(p) for p in paths if p.is_symlink() or not p.is_file()]
