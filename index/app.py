@@ -59,6 +59,7 @@ class Group(TyperGroup):
         **extra: Any,
     ) -> Any:
         words = list(sys.argv[1:] if args is None else args)
+        _open_what_the_caller_closed()
         _spell_what_the_terminal_cannot()
         with _exits("--json" in words):
             code = super().main(
@@ -134,6 +135,22 @@ def told_of(error: OSError) -> str:
     said = error.strerror or str(error) or type(error).__name__
     step = _STEPS.get(error.errno or 0, "SPOTFIX_DEBUG=1 shows where")
     return f"{files + ': ' if files else ''}{said[:1].lower()}{said[1:]}; {step}"
+
+
+def _open_what_the_caller_closed() -> None:
+    """Let a stream that was closed before we began (``>&-``) lead nowhere.
+
+    Python has ``None`` in its place, and the next file to be opened would get its number.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for place, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(place, "r" if place == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _spell_what_the_terminal_cannot() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -59,13 +61,13 @@ def test_a_day_that_was_declared_missed_is_not_late_and_a_failed_source_is_open(
     world: lw.World,
 ) -> None:
     world.server.routes["/ecb"] = lb.reply(b"", status=404)
-    world.run(datetime(2026, 8, 14, 7, 30))  # nothing was collected inside the 13th's window
-    assert nyc(world.settings, datetime(2026, 8, 14, 7, 35)) == ("ok", None, 0)
-    (one,) = status.read(world.settings, datetime(2026, 8, 14, 7, 35))["incidents"]
+    world.run(datetime(2026, 8, 16, 7, 30))  # nothing was collected on the days between
+    assert nyc(world.settings, datetime(2026, 8, 16, 7, 35)) == ("ok", None, 0)
+    (one,) = status.read(world.settings, datetime(2026, 8, 16, 7, 35))["incidents"]
     assert (one["kind"], one["about"], one["count"]) == ("SOURCE_FAILED", "ecb", 1)
     world.server.routes["/ecb"] = lb.reply(lw.ECB, content_type="text/xml")
-    world.run(datetime(2026, 8, 14, 8, 30))
-    assert status.read(world.settings, datetime(2026, 8, 14, 8, 35))["incidents"] == []
+    world.run(datetime(2026, 8, 16, 8, 30))
+    assert status.read(world.settings, datetime(2026, 8, 16, 8, 35))["incidents"] == []
 
 
 def test_a_bundled_history_owes_no_print(few_ledger: Settings) -> None:
@@ -103,3 +105,12 @@ def test_codes_and_words_of_the_command(
 def test_nothing_is_written_where_nothing_was(tmp_path: Path) -> None:
     status.read(config.load(out=tmp_path / "none"), datetime(2026, 8, 13))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_the_caller_closed_is_no_error(closed: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "index", "config", "show", "--out", str(tmp_path / "none")]
+    asked = ["/bin/sh", "-c", f'"$@" {closed}', "sh", *words]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert bool(ended.stdout) == (closed == "2>&-")
