@@ -97,7 +97,12 @@ def check_rules(shop: Shop, report: VerifyReport, problems: list[str]) -> None:
 
 
 def rules_at(shop: Shop, seq: int) -> Rules:
-    """Return the rules that hold for the record at a place in the log."""
+    """Return the rules that hold for the record at a place in the log.
+
+    Raises:
+        VerificationError: no record of rules stands before it.
+        DefinitionError: the rule files of that digest are not at hand.
+    """
     found = shop.published.rules_at(seq)
     if found is None:
         raise VerificationError(f"record {seq}: no record of rules stands before it")

@@ -7,8 +7,10 @@ found again from published files; the bundle of auditors and the publisher's own
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any, Final
 
 from index import moments
@@ -18,10 +20,33 @@ from methodology import clock
 COMMITTED: Final = ("input_digest", "methodology_digest", "definition_digest", "manifest")
 """What a commitment and its fixing both say."""
 
-DEFINED: Final = ("label", "base_date", "calendar_id", "decimals", "methodology_version")
-"""What the definition of an index decides: the same in every record that cites it."""
-
 DETERMINED: Final = ("FULL", "REDUCED", "CARRIED_INPUT")
+
+RATES: Final = ("fx_rate", "fx_source", "fx_date")
+
+
+def _print_of(record: Record) -> Hashable | None:
+    """Return what names the one append in which a day's fixings of a session were made."""
+    if record["revision_reason"] is not None:
+        return None
+    return tuple(record[k] for k in ("session", "ref_date", "revision", "published_at"))
+
+
+ALIKE: Final[tuple[tuple[str, Callable[[Record], Hashable | None], tuple[str, ...]], ...]] = (
+    (
+        "index and definition",
+        lambda r: (r["index_id"], r["definition_digest"], r["methodology_digest"]),
+        ("label", "base_date", "calendar_id", "decimals", "methodology_version"),
+    ),
+    ("index and basket", lambda r: (r["index_id"], r["basket_digest"]), ("basket_version",)),
+    (
+        "software",
+        lambda r: r["software"],
+        ("methodology_id", "licence", "disclaimer_id", "executable_share"),
+    ),
+    ("publication", _print_of, ("software", "administrator_id")),
+)
+"""What is the same in all fixings of one kind: of one definition, made by one software, at once."""
 
 
 def check_fields(seen: Seen, found: Findings) -> None:
@@ -31,25 +56,70 @@ def check_fields(seen: Seen, found: Findings) -> None:
         seen: the log.
         found: takes what differs, by the place in the log and the field's name.
     """
-    defined: dict[tuple[str, str, str], tuple[int, list[Any]]] = {}
-    for seq, record in enumerate(seen.records):
-        if record["type"] != "fixing":
-            continue
-        where = f"seq {seq} ({record['index_id']} {record['ref_date']} r{record['revision']})"
+    fixings = [record for record in seen.records if record["type"] == "fixing"]
+    for record in fixings:
+        where = _where(record)
         for name, due in _due(record).items():
             if record[name] != due:
                 found.add(where, f"{name}: it says {record[name]}, it is {due}")
-        mine = [record[name] for name in DEFINED]
-        under = record["index_id"], record["definition_digest"], record["methodology_digest"]
-        first, others = defined.setdefault(under, (seq, mine))
-        if mine != others:
-            odd = [n for n, one, two in zip(DEFINED, mine, others) if one != two]
-            found.add(
-                where,
-                f"{', '.join(odd)}: record {first} of the same index and definition says other",
-            )
         for text in (*_flags(record), *_links(seen, record)):
             found.add(where, text)
+    for kind, under, names in ALIKE:
+        for name in names:
+            said = ((under(r), r[name], r) for r in fixings)
+            _same(name, kind, said, found)
+    _check_yuan(fixings, found)
+
+
+def _where(record: Record) -> str:
+    return f"seq {record['seq']} ({record['index_id']} {record['ref_date']} r{record['revision']})"
+
+
+def _same(
+    name: str,
+    kind: str,
+    said: Iterable[tuple[Hashable | None, Any, Record]],
+    found: Findings,
+) -> None:
+    """Name each record that says other than most records of its group."""
+    groups: dict[Hashable, list[tuple[Any, Record]]] = {}
+    for group, value, record in said:
+        if group is not None:
+            groups.setdefault(group, []).append((value, record))
+    for members in groups.values():
+        most = Counter(value for value, _ in members).most_common(1)[0][0]
+        first = next(record for value, record in members if value == most)
+        for value, record in members:
+            if value != most:
+                found.add(
+                    _where(record),
+                    f"{name}: it says {value}; record {first['seq']} of the same {kind} says "
+                    f"other, {most}",
+                )
+
+
+def _check_yuan(fixings: Iterable[Record], found: Findings) -> None:
+    """Check that rates of exchange are those of the day, and that no value in yuan was taken out.
+
+    A fixing that would have one and had no rate of exchange is flagged ``NO_FX`` (rulebook 9.4).
+    """
+    valued = [r for r in fixings if r["value"] is not None and r["waterfall"] in DETERMINED]
+    of_rates = (
+        ((_print_of(r), one["currency"]), tuple(one[k] for k in RATES), r)
+        for r in valued
+        if _print_of(r) is not None
+        for one in r["alt"]
+    )
+    _same("alt", "publication", of_rates, found)
+    has = (
+        (
+            (r["index_id"], r["definition_digest"]),
+            "another currency" if r["alt"] or "NO_FX" in r["flags"] else "no other currency",
+            r,
+        )
+        for r in valued
+    )
+    _same("alt", "index and definition", has, found)
 
 
 def _due(record: Record) -> dict[str, Any]:
@@ -109,7 +179,12 @@ def _flags(record: Record) -> Iterator[str]:
 
 
 def _links(seen: Seen, record: Record) -> Iterator[str]:
-    """Yield what does not agree with the records that it cites."""
+    """Yield what does not agree with the records and bodies that it cites."""
+    for kind in ("contributions", "panel_state", "manifest"):
+        if record[kind]["kind"] != kind:
+            yield f"{kind}: it cites a body of kind {record[kind]['kind']}"
+    if (record["volume"] is None) != (record["volume_unit"] is None):
+        yield f"volume_unit: it says {record['volume_unit']} of the volume {record['volume']}"
     place = record["commit_seq"]
     commit = seen.records[place] if place is not None and 0 <= place < record["seq"] else {}
     if commit.get("type") == "commitment":
@@ -118,6 +193,8 @@ def _links(seen: Seen, record: Record) -> Iterator[str]:
             other.append("basket_digest")
         if other:
             yield f"differs from what it committed to, record {place}, in {', '.join(other)}"
+    if record["fresh_share"] is not None and Fraction(record["fresh_share"]) > 1:
+        yield f"fresh_share: it says {record['fresh_share']}, which is more than all"
     before = record["panel_state_before"]
     if before is None:
         return

@@ -19,10 +19,11 @@ DETERMINED: Final = ("FULL", "REDUCED")
 """Levels whose panel is that of the day."""
 
 NOT_FOUND_AGAIN: Final = (
-    "not found again from published files: what was collected and excluded (n_collected, "
-    "n_excluded, n_providers, n_sources), dispersion, shares fresh and executable, chained levels, "
-    "flags of sources, and how the cited prices were chosen; `spotfix verify` at the publisher's "
-    "finds them"
+    "not found again from published files: which quotes were collected, excluded and chosen, the "
+    "share that was fresh, the steps of chained levels, counts and levels of values derived from "
+    "others, footnotes, flags of sources, and "
+    "software, licence, disclaimer and administrator beyond their being the same in one "
+    "publication; `spotfix verify` at the publisher's finds the figures"
 )
 
 _KEPT: Final = 64
@@ -82,6 +83,7 @@ def _figures(
             continue
         audit.guard(str(seq), audit.check_fixing, record)
         audit.guard(str(seq), _panel, audit, record)
+        audit.guard(str(seq), _sizes, audit, record)
     return [
         (int(one["where"]), one["what"])
         for one in audit.wrong
@@ -97,16 +99,31 @@ def _panel(audit: Any, record: Any) -> None:
     body = audit.body("contributions", name)
     rows = [verify_offline.read(one) for one in verify_offline.lines_in(body)]
     panel = [one for one in rows if one["status"] != "REFUSED" and one["weight_e8"]]
-    prices = [one["price_nano"] for one in panel if one["price_nano"]]
+    prices = sorted(one["price_nano"] for one in panel if one["price_nano"])
+    middle = _middle(prices)
+    off = _middle(sorted(abs(price - middle) for price in prices))
     weights = [one["weight_e8"] for one in panel if one["status"] in ("OBSERVED", "HELD")]
     places = record["decimals"]
     for field, value, digits in (
         ("min", Fraction(min(prices), 10**9), places),
         ("max", Fraction(max(prices), 10**9), places),
         ("top_weight", Fraction(max(weights), 10**8), 8),
+        ("dispersion", off / middle, 6),
         ("effective_n", Fraction(sum(weights) ** 2, sum(w * w for w in weights)), 6),
     ):
         audit.same(field, record[field], verify_offline.shown(value, digits))
+
+
+def _middle(ordered: Sequence[Fraction | int]) -> Fraction:
+    half = len(ordered) // 2
+    return Fraction(ordered[half] + ordered[-1 - half], 2)
+
+
+def _sizes(audit: Any, record: Any) -> None:
+    """Compare the size that a fixing says of each body it cites with the body."""
+    for kind in ("contributions", "panel_state"):
+        size = len(audit.body(kind, record[kind]["sha256"]))
+        audit.same(f"{kind}: size", record[kind]["size"], size)
 
 
 __all__ = ["check_figures"]

@@ -86,7 +86,11 @@ def check_head(seen: Seen, older: Head, place: str, found: Findings) -> Break | 
 
 
 def check_checkpoints(seen: Seen, found: Findings) -> None:
-    """Check every earlier signed checkpoint: its signatures, and its root against the log."""
+    """Check every earlier signed checkpoint: its signatures, and its root against the log.
+
+    Raises:
+        Unreachable: a server did not answer.
+    """
     names = seen.shelf.names("checkpoints")
     for name in names or []:
         where, text = seen.shelf.where(name), name.rpartition("/")[2]

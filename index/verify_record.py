@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from index.ledger.canonical import parse_record
 from index.publication import drop, proofs
 from index.publication.keys import ED25519, PublicKey, is_demo
 from index.shelves import Shelf, Within
 from index.verify_drop import check_bodies, check_files
+from index.verify_target import Target
 from index.verifying import EVERYONES, Findings, Record, Seen, Trust, signed_by
 from methodology.errors import SpotfixError, UsageError, VerificationError
-
-if TYPE_CHECKING:
-    from index.verify_targets import Target
 
 _SITE_NAME = re.compile(r"r([0-9]+)")
 
@@ -53,7 +50,11 @@ def _check_name(stem: str, record: Record) -> None:
 
 
 def check_record(target: Target, seen: Seen, found: Findings) -> None:
-    """Check a record's files against its log, and the bodies it cites."""
+    """Check a record's files against its log, and the bodies it cites.
+
+    Raises:
+        Unreachable: a server did not answer.
+    """
     parsed = _parsed(target, found)
     beside = target.beside
     if parsed is None or beside is None:
@@ -71,7 +72,12 @@ def check_record(target: Target, seen: Seen, found: Findings) -> None:
 
 
 def check_lone(target: Target, trust: Trust, found: Findings) -> None:
-    """Check a record by pinned keys and its own proof, no log being within reach."""
+    """Check a record by pinned keys and its own proof, no log being within reach.
+
+    Raises:
+        UsageError: nothing is pinned, so there is nothing to check it by.
+        Unreachable: a server did not answer.
+    """
     parsed = _parsed(target, found)
     beside = target.beside
     if parsed is None or beside is None:

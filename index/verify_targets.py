@@ -27,30 +27,12 @@ from index.verify_log import (
     check_tiles,
 )
 from index.verify_record import check_lone, check_record
+from index.verify_target import Target
 from index.verify_witnesses import Bound, check_times, check_witnesses
 from index.verifying import Findings, Seen, Trust, read_log
 from methodology.errors import UsageError, VerificationError
 
 _ENDINGS = (".json", ".json.sig", ".csv", ".xml", ".fix", ".tlog-proof")
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is to be checked. ``kind``: site, log, drop, record, tables, bundle.
-
-    ``log``, ``site`` and ``drop`` are where each is read, ``None`` if it is out of reach. ``under``
-    is the folder of the drop, ``stem`` the record's file without its ending.
-    """
-
-    kind: str
-    label: str
-    log: Shelf | None = None
-    site: Shelf | None = None
-    drop: Shelf | None = None
-    under: str = ""
-    stem: str = ""
-    beside: Shelf | None = None
-    path: Path | None = None
 
 
 @dataclass

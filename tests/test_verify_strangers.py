@@ -52,10 +52,11 @@ def seen_in(tree: Published, trust: Trust = ROOT) -> Seen:
     return seen
 
 
-def said_of(tree: Published, changed: dict[str, Any]) -> list[str]:
-    """Return what is said of the log with one record changed, sound and signed by its own keys."""
+def said_of(tree: Published, changed: dict[str, Any], *more: dict[str, Any]) -> list[str]:
+    """Return what is said of a changed record in a log that is sound and signed by its own keys."""
     bodies = list(tree.bodies)
-    bodies[changed["seq"]] = canonical(changed)
+    for one in (changed, *more):
+        bodies[one["seq"]] = canonical(one)
     target = target_of(logged(tree.files, bodies))
     found = Findings()
     log = verify_targets.Target("log", "x", target.log)
@@ -68,7 +69,11 @@ def said_of(tree: Published, changed: dict[str, Any]) -> list[str]:
 FORGED: dict[str, Any] = {
     "final_at": "2026-09-13T03:59:59.000Z", "settlement_eligible": True, "label": "settlement",
     "published_at": "2026-08-12T22:04:00.000Z", "loo_low": "0.200000", "max": "0.500000",
-    "effective_n": "12.000000", "p25": "0.200000",
+    "effective_n": "12.000000", "p25": "0.200000", "alt": [], "basket_version": "2026-07",
+    "n_collected": 47, "n_excluded": 34, "n_providers": 12, "n_sources": 3,
+    "dispersion": "0.300000", "level": "975.4403", "fresh_share": "1.00000001",
+    "executable_share": "1.00000000", "licence": "CC0-1.0", "disclaimer_id": "none",
+    "methodology_id": "other", "volume_unit": "tok",
 }  # fmt: skip
 
 
@@ -78,6 +83,44 @@ def test_a_field_that_holders_of_the_daily_keys_forged_is_named(
 ) -> None:
     assert final[name] != FORGED[name]
     assert said_of(tree, {**final, name: FORGED[name]})
+
+
+@pytest.mark.parametrize("name", ["software", "administrator_id"])
+def test_one_fixing_made_by_somebody_else_than_the_rest_of_its_print_is_named(
+    tree: Published, name: str
+) -> None:
+    finals = [tree.record(seq) for seq in range(26, 36)]
+    day = max({r["ref_date"] for r in finals}, key=[r["ref_date"] for r in finals].count)
+    one, *others = (r for r in finals if r["ref_date"] == day and r["session"] == "NYC")
+    assert len(others) > 1
+    said = said_of(tree, {**one, name: "spotfix/9.9.9"})
+    assert any(f"{name}: it says spotfix/9.9.9; record {others[0]['seq']} of" in s for s in said)
+
+
+@pytest.mark.parametrize("part", ["kind", "size"])
+def test_a_citation_that_says_other_than_its_body_is_named(
+    tree: Published, final: dict[str, Any], part: str
+) -> None:
+    other = {"kind": "panel_state", "size": final["contributions"]["size"] + 1}
+    cited = {**final["contributions"], part: other[part]}
+    assert said_of(tree, {**final, "contributions": cited})
+
+
+def test_a_rate_of_exchange_other_than_the_rest_of_its_print_is_named(
+    tree: Published, final: dict[str, Any]
+) -> None:
+    beside = [{**final, "seq": seq, "index_id": f"TKR-other-{seq}"} for seq in (31, 32)]
+    forged = {**final, "alt": [{**final["alt"][0], "fx_date": "2026-07-01"}]}
+    what = "record 31 of the same publication says other"
+    assert any(f"alt: it says ('{final['alt'][0]['fx_rate']}', 'ECB', '2026-07-01'); {what}" in one
+               for one in said_of(tree, forged, *beside))  # fmt: skip
+    assert not any(what in one for one in said_of(tree, final, *beside))
+
+
+def test_counts_of_a_tree_that_nobody_forged_are_right(
+    tree: Published, final: dict[str, Any]
+) -> None:
+    assert said_of(tree, final) == []
 
 
 def test_a_late_print_without_its_flag_is_named(tree: Published, final: dict[str, Any]) -> None:
