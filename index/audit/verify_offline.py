@@ -29,7 +29,8 @@ COMMITTED = "index_id session ref_date input_digest methodology_digest definitio
 EVERYONES = "44ca4bc3911699e6 2f714114c9c2911f af854f8fc4f94796 bfc9c9d0af7b7fbb".split()  # keys whose private half is known
 BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 NOT_HERE = ("the steps from quotes to cited prices (chapters 2, 4, 6, 8), chained levels (8.3), "
-            "spend and tokens behind TEX (13.7), what witnesses and officers signed (11.6, 24.1): taken as cited")
+            "spend and tokens behind TEX (13.7), clock times and terms (11.3), "
+            "what witnesses and officers signed (11.6, 24.1): taken as cited")
 
 # --- Ed25519 (RFC 8032, 5.1): points of -x^2 + y^2 = 1 + D x^2 y^2 over the integers modulo P. A
 # point is held as (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z, so that adding needs no division.
