@@ -20,6 +20,7 @@ from polars.exceptions import PolarsError
 from pyarrow import ArrowException, parquet
 
 from collectors.base import Capture, Parsed
+from collectors.times import FIRST, LAST
 from collectors.visible import no_name, shown_texts
 from methodology import schemas
 from methodology.errors import ParseError
@@ -98,13 +99,16 @@ def parse_changes(
         ``deleted`` gives ``withdrawn`` for every meter known before; when none was, the rejection
         ``NEVER_QUOTED``. ``refused`` gives ``unknown`` for every meter known before. A row whose
         name is none (``collectors.visible``) is ``MALFORMED_ROW``, one later than the day after the
-        fetching ``SEEN_IN_FUTURE``; neither says anything about an older price.
+        fetching ``SEEN_IN_FUTURE``, one from before the years a price can be of ``BAD_DATE``
+        (``collectors.times``); none of them says anything about an older price.
     """
     odd = (
         pl.when(no_name("provider") | no_name("listing_id"))
         .then(pl.lit("MALFORMED_ROW"))
         .when(pl.col("observed_at") > capture.observed_at + DAY)
         .then(pl.lit("SEEN_IN_FUTURE"))
+        .when(pl.col("observed_at") < pl.lit(FIRST))
+        .then(pl.lit("BAD_DATE"))
     )
     changes = changes.with_columns(odd.alias("odd"))
     rejections = pl.concat([rejections, _odd_refusals(changes.drop_nulls("odd"))])
@@ -169,12 +173,21 @@ def parse_changes(
 
 
 def _odd_refusals(odd: pl.DataFrame) -> pl.DataFrame:
-    """Change rows whose names are none, or that are later than the body that holds them."""
+    """Change rows whose names are none, or whose time none of a price in this body can be.
+
+    A table may hold times that no calendar has: such a time is shown as the number it is.
+    """
+    at = pl.col("observed_at")
+    known = at.is_between(pl.lit(FIRST), pl.lit(LAST))
+    shown = (
+        pl.when(known).then(at).cast(pl.String),
+        pl.format("{} us since 1970", at.dt.epoch("us")),
+    )
     return odd.select(
         "provider",
         "listing_id",
         pl.col("odd").alias("reason"),
-        pl.format("{} at {}", "state", "observed_at").alias("detail"),
+        pl.format("{} at {}", "state", pl.coalesce(shown)).alias("detail"),
     )
 
 

@@ -194,3 +194,37 @@ def test_a_quoted_figure_is_a_change_of_layout_and_refused():
 def test_a_table_that_is_something_else_is_an_error(body):
     with pytest.raises(ParseError, match="models_dev"):
         parse_history(capture(body))
+
+
+@pytest.mark.parametrize(
+    ("moment_us", "reason", "shown"),
+    [
+        pytest.param(
+            599_616_000_000_000, "BAD_DATE", "ok at 599616000000000 us since 1970",
+            id="a_day_of_1989_is_before_any_price",
+        ),
+        pytest.param(
+            -(2**63) + 1, "BAD_DATE", f"ok at {-(2**63) + 1} us since 1970",
+            id="a_time_before_the_calendar",
+        ),
+        pytest.param(
+            2**63 - 1, "SEEN_IN_FUTURE", f"ok at {2**63 - 1} us since 1970",
+            id="a_time_after_the_calendar",
+        ),
+        pytest.param(
+            1_798_761_600_000_000, "SEEN_IN_FUTURE", "ok at 2027-01-01 00:00:00.000000",
+            id="a_day_of_next_year",
+        ),
+    ],
+)  # fmt: skip
+def test_a_row_of_a_time_that_no_price_can_have_is_refused(
+    moment_us: int, reason: str, shown: str
+) -> None:
+    """Python cannot hold some of the times that a table can: whoever showed the row would fail."""
+    table = pl.read_parquet(history((1, "m", "ok", 1.0, 2.0, None)))
+    odd = pl.lit(moment_us).cast(pl.Datetime("us", "UTC")).alias("committed_at")
+    buffer = io.BytesIO()
+    table.with_columns(odd).write_parquet(buffer)
+    found = parse_history(capture(buffer.getvalue()))
+    assert found.quotes.is_empty()
+    assert found.rejections.select("reason", "detail").rows() == [(reason, shown)]

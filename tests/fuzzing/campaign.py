@@ -231,7 +231,7 @@ def _validate(accepted: list[Accepted], tally: Tally) -> None:
                     tally.refused[error.reason] += 1
                     tally.accepted -= 1
                     accepted.remove(entry)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is a crash
+                except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - a crash
                     tally.crashes.append(f"{entry.where}: in validation: {error!r}"[:300])
                     accepted.remove(entry)
 
@@ -255,7 +255,7 @@ def judged(capture: Capture, found: Parsed, kind: Kind) -> list[str]:
         faults += [f"the body's JSON has a fault: {one}" for one in sorted(seen)]
     try:
         rows = {name: getattr(found, name).rows(named=True) for name in FRAMES}
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, pl.exceptions.PanicException) as error:
         return [*faults, f"a row that cannot be shown: {error}"]
     digest = hashlib.sha256(body).hexdigest()
     for name, ours in rows.items():
